@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Hypervisors as data: what an adapter file says, and whether it can be used here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+from .catalog import Entry
+
+FOLDER = Path(__file__).parent / "hypervisors"
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """A text that says what went wrong: on stderr (watched live), in the log, or in its status."""
+
+    kind: str
+    where: str  # "stderr", "log" or "end"
+    pattern: "re.Pattern[str]"
+    text: str
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Something of this machine that the hypervisor cannot do without."""
+
+    file: str
+    reason: str
+    pattern: Optional["re.Pattern[str]"] = None
+    access: str = "r"
+    auto_only: bool = False
+
+    def met(self) -> bool:
+        if self.pattern is not None:
+            return matches(self.file, self.pattern)
+        flags = os.O_RDWR if self.access == "rw" else os.O_RDONLY
+        try:
+            os.close(os.open(self.file, flags | getattr(os, "O_CLOEXEC", 0)))
+        except OSError:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A need that is offered only where a file of this machine says so."""
+
+    need: str
+    file: str
+    pattern: "re.Pattern[str]"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A known failure: which case, in which versions, and why."""
+
+    case: str
+    reason: str
+    versions: str = ""
+
+
+@dataclass
+class Adapter:
+    """Everything the runner knows about a hypervisor."""
+
+    name: str
+    description: str
+    program: str
+    command: List[str]
+    path: str = ""
+    override: str = ""
+    version: List[str] = field(default_factory=list)
+    auto: int = 0  # place in the order of `--on auto`; 0: never by itself
+    tentative: bool = False
+    image: str = "elf"
+    console: str = "stdout"
+    log: str = ""
+    offers: List[str] = field(default_factory=list)
+    time_scale: int = 1
+    gdb: List[str] = field(default_factory=list)
+    machines: Dict[str, str] = field(default_factory=dict)
+    files: Dict[str, str] = field(default_factory=dict)
+    requires: List[Requirement] = field(default_factory=list)
+    offers_if: List[Offer] = field(default_factory=list)
+    symptoms: List[Symptom] = field(default_factory=list)
+    known: List[Known] = field(default_factory=list)
+
+    def find_program(self) -> Optional[str]:
+        """The program's path; the environment may name another one, as people are used to."""
+        wanted = os.environ.get(self.override, "") if self.override else ""
+        return shutil.which(wanted or self.program)
+
+    def why_not(self, auto: bool) -> str:
+        """Why it cannot be used here; empty when it can."""
+        if self.find_program() is None:
+            wanted = os.environ.get(self.override, "") if self.override else ""
+            source = f" (from ${self.override})" if wanted else ""
+            return f"{wanted or self.program}{source} is not installed"
+        for requirement in self.requires:
+            if (auto or not requirement.auto_only) and not requirement.met():
+                return requirement.reason
+        return ""
+
+    def lacks(self, entry: Entry) -> str:
+        """What the image asks for and this hypervisor does not offer; empty when all is there."""
+        for need in entry.needs:
+            if need not in self.offers and not self._offers_here(need):
+                return f"needs {need}, which {self.name} does not offer"
+        if self.machines and entry.machine not in self.machines:
+            return f"needs machine {entry.machine}, which {self.name} does not have"
+        return ""
+
+    def _offers_here(self, need: str) -> bool:
+        offers = [offer for offer in self.offers_if if offer.need == need]
+        return any(matches(offer.file, offer.pattern) for offer in offers)
+
+    def ask_version(self) -> str:
+        """The version as `7.2.22`, or empty; starts the program once."""
+        program = self.find_program()
+        if program is None or not self.version:
+            return ""
+        command = [word.replace("{program}", program) for word in self.version]
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=10,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        match = re.search(rb"\b\d+(?:\.\d+)+", done.stdout)
+        return match.group().decode() if match else ""
+
+    def build(self, values: Dict[str, str], extra: List[str]) -> List[str]:
+        """The command line; the user's own arguments come last, where they override."""
+        filled = {"program": self.find_program() or self.program, **values}
+        return [fill(word, filled) for word in self.command] + extra
+
+    def machine_of(self, entry: Entry) -> str:
+        return self.machines.get(entry.machine, entry.machine)
+
+
+def fill(template: str, values: Dict[str, str]) -> str:
+    """Replaces `{word}`; other braces are left alone, since hypervisors have uses for them."""
+    return re.sub(r"\{([a-z]+)\}", lambda m: values.get(m.group(1), m.group()), template)
+
+
+def matches(file: str, pattern: "re.Pattern[str]") -> bool:
+    """Does a file of this machine contain the pattern? A file that is not there does not."""
+    try:
+        text = Path(file).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return pattern.search(text) is not None
+
+
+def _numbers(version: str) -> Tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+def version_in(version: str, wanted: str) -> bool:
+    """Is `version` inside `wanted`, such as `<8.0` or `>=7.2,<9`? An unknown version is."""
+    have = _numbers(version)
+    if not have:
+        return True
+    for condition in filter(None, (part.strip() for part in wanted.split(","))):
+        sign = condition.rstrip("0123456789.")
+        limit = _numbers(condition)
+        # 7.2.22 is "=7.2": compare as many parts as the condition names.
+        cut = have[: len(limit)] if sign in ("=", "==", "<=", ">") else have
+        holds = {
+            "<": cut < limit,
+            "<=": cut <= limit,
+            "=": cut == limit,
+            "==": cut == limit,
+            ">": cut > limit,
+            ">=": cut >= limit,
+        }
+        if not holds[sign]:
+            return False
+    return True

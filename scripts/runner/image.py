@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a guest image says about itself without being booted: its cases, and where addresses lie."""
+
+from __future__ import annotations
+
+import fnmatch
+import shutil
+import struct
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from .errors import UserError
+
+SECTION = ".shadowbox"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case as its image describes it."""
+
+    name: str
+    promise: str = ""
+    manual: str = ""
+    needs: Tuple[str, ...] = ()
+    where: str = ""
+
+
+@dataclass
+class Image:
+    """The file of an image."""
+
+    path: Path
+    name: str = ""
+    summary: str = ""
+    entry: int = 0
+    cases: List[Case] = field(default_factory=list)
+
+    def select(self, globs: Sequence[str]) -> List[Case]:
+        """The cases that match any of the globs, in the order of the plan; all without globs."""
+        if not globs:
+            return list(self.cases)
+        return [c for c in self.cases if any(fnmatch.fnmatchcase(c.name, g) for g in globs)]
+
+
+def load(path: Path) -> Image:
+    """Reads an image; anything that is no ELF file for x86 is a clear error."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    image = Image(path)
+    try:
+        image.entry, section = _read_elf(data)
+        _read_cases(image, section or b"")
+    except (struct.error, ValueError, IndexError):
+        raise UserError(f"{path}: is no ELF image, or a broken one") from None
+    return image
+
+
+def _read_elf(data: bytes) -> Tuple[int, Optional[bytes]]:
+    """The entry point and the section with the cases."""
+    if data[:4] != b"\x7fELF" or data[5] != 1:
+        raise ValueError("no little-endian ELF file")
+    wide = data[4] == 2
+    machine, _, entry = struct.unpack_from("<HIQ" if wide else "<HII", data, 18)
+    if machine not in (3, 62):
+        raise ValueError("not for x86")
+    table, size, count, names = _section_table(data, wide)
+    offset, length = _section(data, wide, table + names * size)[1:] if count else (0, 0)
+    strings = _cut(data, offset, length)
+    for index in range(count):
+        name, offset, length = _section(data, wide, table + index * size)
+        if _string(strings, name) == SECTION:
+            if offset + length > len(data):
+                raise ValueError("the section lies outside of the file")
+            return entry, _cut(data, offset, length)
+    return entry, None
+
+
+def _cut(data: bytes, offset: int, length: int) -> bytes:
+    end = offset + length
+    return data[offset:end]
+
+
+def _section_table(data: bytes, wide: bool) -> Tuple[int, int, int, int]:
+    """Where the section headers lie: offset, size of one, number, index of the names."""
+    (offset,) = struct.unpack_from("<Q" if wide else "<I", data, 0x28 if wide else 0x20)
+    size, count, names = struct.unpack_from("<HHH", data, 0x3A if wide else 0x2E)
+    return offset, size, count, names
+
+
+def _section(data: bytes, wide: bool, at: int) -> Tuple[int, int, int]:
+    """Name, offset and length of one section."""
+    name = struct.unpack_from("<I", data, at)[0]
+    if wide:
+        offset, length = struct.unpack_from("<QQ", data, at + 24)
+    else:
+        offset, length = struct.unpack_from("<II", data, at + 16)
+    return name, offset, length
+
+
+def _string(strings: bytes, at: int) -> str:
+    end = strings.index(b"\0", at)
+    return strings[at:end].decode("utf-8", "replace")
+
+
+def _read_cases(image: Image, section: bytes) -> None:
+    """Records of NUL-terminated strings, possibly with more NULs between the records."""
+    words = section.decode("utf-8", "replace").split("\0")
+    at = 0
+    while at < len(words):
+        if words[at] == "@image":
+            _, image.name, image.summary, *_ = words[at:]
+            at += 3
+        elif words[at] == "@case":
+            _, name, promise, manual, needs, where, *_ = words[at:]
+            image.cases.append(Case(name, promise, manual, tuple(needs.split()), where))
+            at += 6
+        elif words[at] == "":
+            at += 1
+        else:
+            raise UserError(f"{image.path}: section {SECTION} holds a record {words[at][:40]!r}")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One function on a symbolised backtrace; inlined callers are frames of their own."""
+
+    address: int
+    function: str
+    where: str
+
+
+def symbolise(path: Path, addresses: Sequence[int]) -> List[Frame]:
+    """Functions and lines for return addresses, if addr2line is there; else none.
+
+    A return address points behind the call, possibly at the next line or function: one byte
+    before it is inside of the call.
+    """
+    tool = shutil.which("addr2line")
+    if tool is None or not addresses:
+        return []
+    inside = {address - 1: address for address in addresses}
+    command = [tool, "-a", "-f", "-i", "-e", str(path), *(hex(a) for a in inside)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return _read_frames(done.stdout.splitlines(), inside)
+
+
+def _read_frames(lines: List[str], inside: Dict[int, int]) -> List[Frame]:
+    """The output of addr2line -a -f -i: an address, then pairs of function and place."""
+    frames: List[Frame] = []
+    address = 0
+    at = 0
+    while at < len(lines):
+        if lines[at].startswith("0x"):
+            address = inside.get(int(lines[at], 16), 0)
+            at += 1
+            continue
+        where = lines[at + 1].split(" (discriminator")[0] if at + 1 < len(lines) else "??"
+        frames.append(Frame(address, lines[at], where))
+        at += 2
+    return frames

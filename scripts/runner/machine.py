@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One hypervisor process: starts it, streams its console, and sees to it that it ends.
+
+Whatever happens, the process and all its children are gone when `run` returns: each runs in a
+session of its own, which is killed as a group.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Callable, Dict, List, Optional, Set
+
+from .hypervisor import Symptom
+
+FLOOD = 16 * 1024 * 1024
+_STDERR_KEPT = 1024 * 1024
+_GRACE = 0.5  # seconds for a hypervisor to go after the image's last word
+_DRAIN = 0.3  # seconds for the console of a process that has ended
+_CHUNK = 64 * 1024
+
+_live: Set[int] = set()
+_live_lock = threading.Lock()
+interrupted = threading.Event()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds of wall time; 0 means no limit."""
+
+    total: float
+    silence: float
+
+
+@dataclass
+class Launch:
+    """What to start, and how to listen to it."""
+
+    command: List[str]
+    folder: Path  # logs go here
+    console: str = "stdout"  # or "pty", or "fifo": {console} is the path of a FIFO
+    symptoms: List[Symptom] = field(default_factory=list)
+    log: Optional[Path] = None
+
+
+@dataclass
+class Ending:
+    """How a launch came to its end. `kind` is empty when the process just ended by itself."""
+
+    kind: str = ""  # "", "finished", "hung", "time", "flood", "reset", "crashed", "interrupted"
+    text: str = ""
+    status: Optional[int] = None
+    seconds: float = 0.0
+    stderr: str = ""
+    console_bytes: int = 0
+
+    def how(self) -> str:
+        """The process status in words; negative statuses are signals."""
+        if self.status is None:
+            return "killed"
+        if self.status >= 0:
+            return f"status {self.status}"
+        try:
+            return f"signal {signal.Signals(-self.status).name}"
+        except ValueError:
+            return f"signal {-self.status}"
+
+
+def kill_group(pid: int) -> None:
+    """Ends a process with everything it started."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def kill_all() -> None:
+    """Ends every hypervisor at once; their launches return as interrupted."""
+    interrupted.set()
+    with _live_lock:
+        for pid in _live:
+            kill_group(pid)
+
+
+class Machine:
+    """Runs one launch. `feed` takes console bytes and returns what ends the launch, or ''."""
+
+    def __init__(self, launch: Launch, limits: Limits, feed: Callable[[bytes], str]) -> None:
+        self._launch = launch
+        self._limits = limits
+        self._feed = feed
+        self._ending = Ending()
+        self._stderr = b""
+        self._selector = selectors.DefaultSelector()
+        self._open: Dict[int, str] = {}  # file descriptor -> "console" or "stderr"
+        self._close: List[int] = []
+        self._heard = 0.0
+        self._finished = 0.0  # when the image said its last word
+        self._listening = True
+
+    def run(self) -> Ending:
+        """From start to end; OSError when the program cannot be started."""
+        folder = self._launch.folder
+        started = time.monotonic()
+        self._heard = started
+        with (folder / "console.log").open("wb") as console:
+            with (folder / "stderr.log").open("wb") as errors:
+                try:
+                    process = self._start()
+                    try:
+                        self._watch(process, started, {"console": console, "stderr": errors})
+                    finally:
+                        self._stop(process)
+                finally:
+                    self._cleanup()
+        self._ending.seconds = time.monotonic() - started
+        self._ending.stderr = self._stderr.decode("utf-8", "replace").strip()
+        self._after_exit()
+        return self._ending
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        launch = self._launch
+        stdin, stdout = subprocess.DEVNULL, subprocess.PIPE
+        if launch.console == "pty":
+            master, slave = os.openpty()
+            self._listen(master, "console")
+            self._close.append(slave)
+            stdin = stdout = slave
+        elif launch.console == "fifo":
+            # Opened for writing too, so that it has no end before the hypervisor opens it.
+            path = launch.folder / "console.fifo"
+            os.mkfifo(path)
+            self._listen(os.open(path, os.O_RDWR | os.O_NONBLOCK), "console")
+        process = subprocess.Popen(
+            launch.command,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        with _live_lock:
+            _live.add(process.pid)
+        if process.stdout is not None:
+            name = "console" if launch.console == "stdout" else "stderr"
+            self._listen(os.dup(process.stdout.fileno()), name)
+            process.stdout.close()
+        if process.stderr is not None:
+            self._listen(os.dup(process.stderr.fileno()), "stderr")
+            process.stderr.close()
+        return process
+
+    def _listen(self, fd: int, name: str) -> None:
+        os.set_blocking(fd, False)
+        self._open[fd] = name
+        self._close.append(fd)
+        self._selector.register(fd, selectors.EVENT_READ)
+
+    def _watch(
+        self, process: "subprocess.Popen[bytes]", started: float, logs: Dict[str, BinaryIO]
+    ) -> None:
+        pidfd = self._listen_for_exit(process.pid)
+        while True:
+            if interrupted.is_set():
+                self._end("interrupted", "interrupted")
+            if self._ending.kind not in ("", "finished"):
+                return
+            wait = self._until_limit(started)
+            if wait <= 0:
+                return
+            self._read(wait if pidfd >= 0 else min(wait, 0.05), logs)
+            if process.poll() is not None:
+                if pidfd >= 0:
+                    self._selector.unregister(pidfd)
+                self._drain(process, logs)
+                return
+
+    def _listen_for_exit(self, pid: int) -> int:
+        """Where the system can, an exit wakes us at once; elsewhere (-1) we look every 50 ms."""
+        if not hasattr(os, "pidfd_open"):
+            return -1
+        try:
+            fd = os.pidfd_open(pid)
+        except OSError:
+            return -1
+        self._close.append(fd)
+        self._selector.register(fd, selectors.EVENT_READ)
+        return fd
+
+    def _until_limit(self, started: float) -> float:
+        """Seconds to the nearest limit; when one is passed, says so."""
+        now = time.monotonic()
+        if self._finished:
+            return self._finished + _GRACE - now if self._listening else 0.0
+        limits = self._limits
+        left = 1.0  # look at the interrupt flag now and then
+        if limits.total:
+            left = min(left, started + limits.total - now)
+            if left <= 0:
+                self._end("time", f"still running after its time limit of {limits.total:g} s")
+        if limits.silence and left > 0:
+            left = min(left, self._heard + limits.silence - now)
+            if left <= 0:
+                self._end("hung", f"silent for {limits.silence:g} s")
+        return left
+
+    def _read(self, wait: float, logs: Dict[str, BinaryIO]) -> bool:
+        """Reads what is there; True when something was."""
+        got = False
+        for key, _ in self._selector.select(wait):
+            name = self._open.get(key.fd)
+            if name is None:
+                continue
+            try:
+                data = os.read(key.fd, _CHUNK)
+            except BlockingIOError:
+                continue
+            except OSError:  # a pty whose other end is closed
+                data = b""
+            if not data:
+                self._selector.unregister(key.fd)
+                del self._open[key.fd]
+                continue
+            got = True
+            if name == "console":
+                self._take_console(data, logs[name])
+            else:
+                self._take_stderr(data, logs[name])
+        return got
+
+    def _drain(self, process: "subprocess.Popen[bytes]", logs: Dict[str, BinaryIO]) -> None:
+        """The process is gone: read what it left behind.
+
+        A pipe ends once nobody holds it, so children go first. A FIFO and a pty have no end, but
+        what was written is already in them.
+        """
+        kill_group(process.pid)
+        until = time.monotonic() + _DRAIN
+        while self._open and self._ending.kind in ("", "finished"):
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            endless = self._launch.console != "stdout"
+            if not self._read(0.0 if endless else left, logs) and endless:
+                return
+
+    def _take_console(self, data: bytes, log: BinaryIO) -> None:
+        ending = self._ending
+        room = FLOOD - ending.console_bytes
+        ending.console_bytes += len(data)
+        self._heard = time.monotonic()
+        log.write(data[:room])
+        log.flush()
+        if len(data) > room:
+            self._end("flood", f"more than {FLOOD >> 20} MiB on the console")
+            return
+        verdict = self._feed(data)
+        if verdict == "finished" and not self._finished:
+            self._finished = self._heard
+            ending.kind = "finished"
+        elif verdict == "reset":
+            self._end("reset", "the guest was reset and booted a second time")
+
+    def _take_stderr(self, data: bytes, log: BinaryIO) -> None:
+        room = max(0, _STDERR_KEPT - len(self._stderr))
+        self._stderr += data[:room]
+        log.write(data[:room])
+        log.flush()
+        text = self._stderr.decode("utf-8", "replace")
+        for symptom in self._launch.symptoms:
+            if symptom.where == "stderr" and symptom.pattern.search(text):
+                self._end(symptom.kind, symptom.text)
+
+    def _end(self, kind: str, text: str) -> None:
+        """The first reason counts; after the image's last word nothing does but a second boot."""
+        ending = self._ending
+        if ending.kind == "" or (ending.kind == "finished" and kind == "interrupted"):
+            ending.kind, ending.text = kind, text
+        elif ending.kind == "finished" and kind in ("flood", "reset"):
+            self._listening = False  # the verdict is there
+
+    def _stop(self, process: "subprocess.Popen[bytes]") -> None:
+        exited = process.poll()
+        kill_group(process.pid)
+        process.wait()
+        self._ending.status = exited
+        with _live_lock:
+            _live.discard(process.pid)
+
+    def _cleanup(self) -> None:
+        self._selector.close()
+        for fd in self._close:
+            os.close(fd)
+        if self._launch.console == "fifo":
+            (self._launch.folder / "console.fifo").unlink(missing_ok=True)
+
+    def _after_exit(self) -> None:
+        """What the hypervisor's own log and its status say about an unexpected end."""
+        ending = self._ending
+        if ending.kind != "":
+            return
+        if interrupted.is_set():
+            self._end("interrupted", "interrupted")
+        texts = {"log": self._read_log(), "end": ending.how()}
+        for symptom in self._launch.symptoms:
+            if symptom.where in texts and symptom.pattern.search(texts[symptom.where]):
+                self._end(symptom.kind, symptom.text)
+
+    def _read_log(self) -> str:
+        if self._launch.log is None:
+            return ""
+        try:
+            with self._launch.log.open("rb") as file:
+                return file.read(8 * _STDERR_KEPT).decode("utf-8", "replace")
+        except OSError:
+            return ""

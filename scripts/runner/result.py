@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What became of each case: one verdict for every planned case, whatever the machine did.
+
+An image may take several launches, since it is started again after a case that brought the machine
+down. `Account` adds them up.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+from .hypervisor import Adapter, Known, version_in
+from .machine import Ending
+from .protocol import Report, Reported
+
+PASSED = "passed"
+FAILED = "failed"
+SKIPPED = "skipped"
+KNOWN = "known"
+UNEXPECTED = "unexpected pass"
+CRASHED = "crashed"
+HUNG = "hung"
+TIME = "time limit"
+RESET = "reset"
+CUT_OFF = "cut off"
+FLOOD = "flood"
+NOT_STARTED = "never started"
+NOT_RUN = "not run"
+BROKEN = "broken report"
+
+GREEN = (PASSED, SKIPPED, KNOWN, UNEXPECTED)
+# Failures of the case itself; only these can be known in advance.
+_CAN_BE_KNOWN = (FAILED, CRASHED, HUNG, TIME, RESET, FLOOD, CUT_OFF)
+_KIND_OF_ENDING = {
+    "crashed": CRASHED,
+    "hung": HUNG,
+    "time": TIME,
+    "reset": RESET,
+    "flood": FLOOD,
+}
+
+
+@dataclass
+class CaseResult:
+    """The verdict on one case."""
+
+    number: int
+    name: str
+    kind: str
+    text: str = ""
+    checks: int = 0
+    details: Dict[str, str] = field(default_factory=dict)
+    exceptions: List[str] = field(default_factory=list)
+    folder: Optional[Path] = None
+    known: Optional[Known] = None
+    was: str = ""  # the kind before it was found to be known
+
+
+@dataclass
+class Problem:
+    """Something wrong with the whole image rather than with one case."""
+
+    kind: str
+    text: str
+
+
+@dataclass
+class ImageResult:
+    """The verdict on one image on one hypervisor."""
+
+    image: str
+    hypervisor: str
+    version: str
+    folder: Path
+    planned: Optional[int] = None
+    plan_reason: str = ""
+    cases: List[CaseResult] = field(default_factory=list)
+    problems: List[Problem] = field(default_factory=list)
+    facts: Dict[str, str] = field(default_factory=dict)
+    notes: List[str] = field(default_factory=list)
+    seconds: float = 0.0
+    launches: int = 0
+    interrupted: bool = False
+    booted: bool = False  # the report's first line was seen
+    unlaunched: bool = False  # the hypervisor refused before the guest could say anything
+    stderr: str = ""
+
+    @property
+    def checks(self) -> int:
+        return sum(case.checks for case in self.cases)
+
+    @property
+    def good(self) -> bool:
+        """Nothing red, and every planned case accounted for: anything else is no pass."""
+        return (
+            self.planned is not None
+            and not self.problems
+            and not self.interrupted
+            and [case.number for case in self.cases] == list(range(1, self.planned + 1))
+            and all(case.kind in GREEN for case in self.cases)
+        )
+
+    def count(self, kind: str) -> int:
+        return sum(case.kind == kind for case in self.cases)
+
+    @property
+    def verdict(self) -> str:
+        """One word for the whole image."""
+        if self.interrupted:
+            return "interrupted"
+        if not self.good:
+            red = [p.kind for p in self.problems] + [c.kind for c in self.cases]
+            worst = [kind for kind in red if kind not in GREEN] or [NOT_RUN]
+            return FAILED if FAILED in worst else worst[0]
+        if all(case.kind == SKIPPED for case in self.cases):
+            return SKIPPED
+        return PASSED
+
+
+def _what_happened(report: Report, ending: Ending) -> Problem:
+    """Why a launch came to no proper end."""
+    if report.bail is not None:
+        return Problem(CRASHED, f"bailed out: {report.bail}")
+    kind = _KIND_OF_ENDING.get(ending.kind)
+    if kind is not None:
+        return Problem(kind, ending.text)
+    if ending.status is not None and ending.status < 0:
+        return Problem(CRASHED, f"the hypervisor died of {ending.how()}")
+    text = f"the hypervisor ended ({ending.how()}) before the report did"
+    return Problem(CRASHED if report.begun else CUT_OFF, text)
+
+
+class Account:
+    """Adds up the launches of one image until every planned case has a verdict."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.planned: Optional[int] = None
+        self.plan_reason = ""
+        self.problems: List[Problem] = []
+        self._names = names  # the selected cases as the image file lists them
+        self._cases: Dict[int, CaseResult] = {}
+
+    def add(self, report: Report, ending: Ending, folder: Path) -> Optional[int]:
+        """Takes the outcome of a launch; returns the case to resume after, or None at the end."""
+        if not self._take_plan(report, ending):
+            return None
+        before = max([report.resume, *self._cases])
+        for result in report.results:
+            self._take_result(result, folder)
+        self.problems += [Problem(BROKEN, text) for text in report.problems]
+        if report.end is not None or ending.kind == "interrupted":
+            return None
+        self._blame(report, _what_happened(report, ending), folder)
+        last = max([report.resume, *self._cases])
+        # No progress means that the next start would end just like this one.
+        return last if before < last < (self.planned or 0) else None
+
+    def _take_plan(self, report: Report, ending: Ending) -> bool:
+        if report.plan is None:
+            if ending.kind != "interrupted":
+                what = _what_happened(report, ending)
+                self.problems.append(Problem(NOT_STARTED, f"no plan was reported: {what.text}"))
+                self.problems += [Problem(BROKEN, text) for text in report.problems]
+            return False
+        if self.planned is not None and self.planned != report.plan:
+            text = f"planned {self.planned} cases first and {report.plan} after a restart"
+            self.problems.append(Problem(BROKEN, text))
+            return False
+        self.planned = report.plan
+        self.plan_reason = report.plan_reason
+        return True
+
+    def _take_result(self, result: Reported, folder: Path) -> None:
+        if not 1 <= result.number <= (self.planned or 0):
+            return  # the parser made a problem of it
+        if result.number in self._cases:
+            twice = self._cases[result.number]
+            twice.kind, twice.text = BROKEN, "reported twice"
+            self.problems.append(Problem(BROKEN, f"two results with number {result.number}"))
+            return
+        kind = {"ok": PASSED, "skip": SKIPPED}.get(result.state, FAILED)
+        text = result.reason or result.details.get("message", "")
+        case = CaseResult(result.number, result.name, kind, text, result.checks)
+        case.details, case.exceptions, case.folder = result.details, result.exceptions, folder
+        self._cases[result.number] = case
+
+    def _blame(self, report: Report, what: Problem, folder: Path) -> None:
+        """Finds the case that brought the machine down: the one that ran, or the one before."""
+        number = report.last + 1
+        if report.begun is not None and 1 <= number <= (self.planned or 0):
+            if number not in self._cases:
+                case = CaseResult(number, report.begun, what.kind, what.text, folder=folder)
+                case.exceptions = report.pending
+                self._cases[number] = case
+        elif report.results and report.last in self._cases:
+            case = self._cases[report.last]
+            case.folder = folder
+            if case.kind in (PASSED, SKIPPED):
+                case.kind, case.text = what.kind, f"right after its result: {what.text}"
+        else:
+            self.problems.append(what)
+
+    def _name(self, number: int) -> str:
+        """The name of a case that never said it, if the file lists as many as are planned."""
+        if len(self._names) == self.planned:
+            return self._names[number - 1]
+        return f"case-{number}"
+
+    def cases(self, interrupted: bool) -> List[CaseResult]:
+        """All planned cases in order; those without a word about them failed as not run."""
+        if not interrupted:
+            for number in range(1, (self.planned or 0) + 1):
+                if number not in self._cases:
+                    text = "the report says nothing about it"
+                    self._cases[number] = CaseResult(number, self._name(number), NOT_RUN, text)
+        return [self._cases[number] for number in sorted(self._cases)]
+
+
+def apply_known(result: ImageResult, adapter: Adapter) -> None:
+    """Marks failures that the adapter lists as known, and listed ones that pass."""
+    for case in result.cases:
+        name = f"{result.image}/{case.name}"
+        for known in adapter.known:
+            if not fnmatch.fnmatchcase(name, known.case):
+                continue
+            if not version_in(result.version, known.versions):
+                continue
+            if case.kind in _CAN_BE_KNOWN:
+                case.was, case.kind, case.known = case.kind, KNOWN, known
+            elif case.kind == PASSED:
+                case.was, case.kind, case.known = case.kind, UNEXPECTED, known
+            break

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs many images at the same time; falls back where a hypervisor is unable to run a guest."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, List, Optional, Set
+
+from . import session
+from .choose import Choice
+from .errors import UserError
+from .hypervisor import Adapter
+from .machine import interrupted, kill_all
+from .output import Output
+from .result import ImageResult
+from .session import Job
+
+_TICK = 0.25
+
+
+@dataclass
+class Task:
+    """One image, and the hypervisors that may run it, best first."""
+
+    make: Callable[[Adapter], Job]
+    candidates: List[Adapter]
+
+
+class Schedule:
+    """A pool of threads; each waits for one hypervisor process at a time."""
+
+    def __init__(self, choice: Choice, output: Output, folder: Path, live: bool) -> None:
+        self.results: List[ImageResult] = []
+        self._choice = choice
+        self._output = output
+        self._folder = folder
+        self._live = live
+        self._error: Optional[BaseException] = None
+        self._lock = threading.Lock()
+        self._trial = threading.Lock()
+        self._proven: Set[str] = set()
+        self._unable: Set[str] = set()
+
+    def run(self, tasks: List[Task], workers: int) -> None:
+        """Returns when every task is done; on Ctrl-C ends all machines first."""
+        todo: "queue.SimpleQueue[Task]" = queue.SimpleQueue()
+        for task in tasks:
+            todo.put(task)
+        count = max(1, min(workers, len(tasks)))
+        threads = [threading.Thread(target=self._work, args=(todo,)) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            self._join(thread)
+        if self._error is not None:
+            raise self._error
+
+    def _join(self, thread: threading.Thread) -> None:
+        while thread.is_alive():
+            try:
+                thread.join(_TICK if self._output.terminal.live else None)
+                self._output.tick()
+            except KeyboardInterrupt:
+                kill_all()
+
+    def _work(self, todo: "queue.SimpleQueue[Task]") -> None:
+        while not interrupted.is_set() and self._error is None:
+            try:
+                task = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self._run_task(task)
+            except OSError as error:
+                self._error = UserError(f"cannot write the logs: {error}")
+            except BaseException as error:  # shown by the main thread
+                self._error = error
+
+    def _run_task(self, task: Task) -> None:
+        for adapter in task.candidates:
+            if adapter.name in self._unable:
+                continue
+            spare = adapter is not task.candidates[-1]
+            if self._run_on(adapter, task, spare):
+                return
+
+    def _run_on(self, adapter: Adapter, task: Task, spare: bool) -> bool:
+        """False when the hypervisor is unable to run a guest, and there is another."""
+        if not (self._choice.auto and adapter.tentative and spare):
+            self._finish(task.make(adapter))
+            return True
+        if adapter.name in self._proven:
+            self._finish(task.make(adapter))
+            return True
+        # The first image is the trial; the others wait for its outcome.
+        with self._trial:
+            if adapter.name in self._unable:
+                return False
+            if adapter.name in self._proven:
+                pass
+            elif not self._try(adapter, task.make(adapter)):
+                return False
+            else:
+                return True
+        self._finish(task.make(adapter))
+        return True
+
+    def _try(self, adapter: Adapter, job: Job) -> bool:
+        result = self._launch(job)
+        if not result.booted and not result.interrupted:
+            self._unable.add(adapter.name)
+            self._output.dropped(job)
+            why = result.problems[0].text if result.problems else "nothing was reported"
+            detail = f": {result.stderr.splitlines()[0]}" if result.stderr else ""
+            self._output.terminal.say(f"no guest starts on {adapter.name} ({why}{detail})")
+            return False
+        self._proven.add(adapter.name)
+        self._done(job, result)
+        return True
+
+    def _finish(self, job: Job) -> None:
+        self._done(job, self._launch(job))
+
+    def _launch(self, job: Job) -> ImageResult:
+        self._output.started(job)
+        on_line = self._output.line if self._live else None
+        return session.run(
+            job, self._folder / job.name, lambda report: self._output.progress(job, report), on_line
+        )
+
+    def _done(self, job: Job, result: ImageResult) -> None:
+        with self._lock:
+            self.results.append(result)
+        self._output.finished(job, result, self._live)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs one image on one hypervisor, as many launches as it takes to account for every case."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Callable, List, Optional, Sequence, Tuple
+
+from . import media
+from .catalog import Entry
+from .errors import UserError
+from .hypervisor import Adapter, fill
+from .image import Image
+from .machine import Ending, Launch, Limits, Machine
+from .protocol import Parser, Report
+from .result import Account, ImageResult, apply_known
+
+Listener = Callable[[Report], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for that holds for every image."""
+
+    globs: Tuple[str, ...] = ()
+    seed: str = ""
+    extra: Tuple[str, ...] = ()
+    timeout: Optional[float] = None  # replaces what the catalog says
+    timeout_scale: float = 1.0
+    build: Path = Path("build")
+
+
+@dataclass
+class Job:
+    """One image on one hypervisor."""
+
+    entry: Entry
+    image: Image
+    adapter: Adapter
+    version: str
+    options: Options
+    globs: Tuple[str, ...] = ()
+    repeat: int = 0  # which repetition; 0 when there is only one
+
+    @property
+    def name(self) -> str:
+        suffix = f".{self.repeat}" if self.repeat else ""
+        return f"{self.entry.name}@{self.adapter.name}{suffix}"
+
+    def limits(self) -> Limits:
+        options = self.options
+        total = float(self.entry.timeout * self.adapter.time_scale)
+        if options.timeout is not None:
+            total = options.timeout
+        silence = min(float(self.entry.silence * self.adapter.time_scale), total)
+        return Limits(total * options.timeout_scale, silence * options.timeout_scale)
+
+    def words(self, resume: int = 0) -> List[str]:
+        """The guest's command line."""
+        words = list(self.entry.args)
+        if self.globs:
+            words.append("case=" + ",".join(self.globs))
+        if self.options.seed:
+            words.append(f"seed={self.options.seed}")
+        if resume:
+            words.append(f"resume={resume}")
+        return words
+
+
+def prepare(job: Job, folder: Path, resume: int, more: Sequence[str] = ()) -> Launch:
+    """The exact launch of an image; makes the media and small files that it asks for."""
+    adapter = job.adapter
+    words = " ".join(job.words(resume))
+    image = job.entry.file
+    if adapter.image == "iso":
+        image = media.rescue_iso(image, words, job.options.build / "media")
+    folder = folder.resolve()
+    values = {
+        "image": str(image),
+        "memory": str(job.entry.memory),
+        "cpus": str(job.entry.cpus),
+        "args": words,
+        "machine": adapter.machine_of(job.entry),
+        "tmp": str(folder),
+        "console": str(folder / "console.fifo"),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in adapter.files.items():
+        (folder / name).write_text(fill(text, values), encoding="utf-8")
+    command = adapter.build(values, [*more, *job.options.extra])
+    log = Path(fill(adapter.log, values)) if adapter.log else None
+    return Launch(command, folder, adapter.console, adapter.symptoms, log)
+
+
+class _Listening:
+    """Feeds console bytes to the parser and tells the machine when to stop."""
+
+    def __init__(self, parser: Parser, listener: Optional[Listener]) -> None:
+        self._parser = parser
+        self._listener = listener
+        self._seen = -1
+
+    def feed(self, data: bytes) -> str:
+        self._parser.feed(data)
+        report = self._parser.report
+        progress = len(report.results) + report.begins
+        if self._listener is not None and progress != self._seen:
+            self._seen = progress
+            self._listener(report)
+        if report.boots > 1:
+            return "reset"
+        return "finished" if report.terminal else ""
+
+
+def run(
+    job: Job,
+    folder: Path,
+    listener: Optional[Listener] = None,
+    on_line: Optional[Callable[[str], None]] = None,
+) -> ImageResult:
+    """From the first launch to the verdict."""
+    result = ImageResult(job.entry.name, job.adapter.name, job.version, folder)
+    account = Account([case.name for case in job.image.select(job.globs)])
+    resume: Optional[int] = 0
+    while resume is not None:
+        where = folder / f"resume-{resume}" if resume else folder
+        report, ending = _launch(job, where, resume, listener, on_line)
+        _note(result, report, ending)
+        resume = account.add(report, ending, where)
+    result.planned, result.plan_reason = account.planned, account.plan_reason
+    result.problems = account.problems
+    result.cases = account.cases(result.interrupted)
+    apply_known(result, job.adapter)
+    _save(result)
+    return result
+
+
+def _launch(
+    job: Job,
+    folder: Path,
+    resume: int,
+    listener: Optional[Listener],
+    on_line: Optional[Callable[[str], None]],
+) -> Tuple[Report, Ending]:
+    parser = Parser(resume, on_line)
+    launch = prepare(job, folder, resume)
+    (folder / "command").write_text(shlex.join(launch.command) + "\n", encoding="utf-8")
+    machine = Machine(launch, job.limits(), _Listening(parser, listener).feed)
+    try:
+        ending = machine.run()
+    except OSError as error:
+        raise UserError(f"cannot start {launch.command[0]}: {error.strerror}") from None
+    return parser.finish(), ending
+
+
+def _note(result: ImageResult, report: Report, ending: Ending) -> None:
+    result.launches += 1
+    result.seconds += ending.seconds
+    result.facts = result.facts or report.facts
+    result.notes += [note for note in report.notes if note not in result.notes]
+    result.interrupted = result.interrupted or ending.kind == "interrupted"
+    if not report.terminal and ending.stderr:
+        result.stderr = ending.stderr
+    result.booted = result.booted or report.boots > 0
+    if result.launches == 1 and not report.boots and not ending.console_bytes:
+        result.unlaunched = ending.kind == "" and ending.status not in (None, 0)
+
+
+def _save(result: ImageResult) -> None:
+    data = asdict(result)
+    data["verdict"] = result.verdict
+    text = json.dumps(data, indent=1, default=str, ensure_ascii=False)
+    (result.folder / "result.json").write_text(text + "\n", encoding="utf-8")
