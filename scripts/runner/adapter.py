@@ -138,6 +138,7 @@ def _read_top(reader: _Reader, name: str) -> Adapter:
         image=reader.choice("image", _IMAGES, "elf"),
         console=reader.choice("console", _CONSOLES, "stdout"),
         log=reader.text("log", ""),
+        noise=reader.pattern("noise") if "noise" in reader.left else None,
         offers=[reader.need("offers", word) for word in reader.strings("offers")],
         time_scale=max(1, reader.number("time_scale", 1)),
         gdb=reader.strings("gdb"),

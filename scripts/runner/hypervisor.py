@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
+from . import media
 from .catalog import Entry
 
 FOLDER = Path(__file__).parent / "hypervisors"
@@ -81,6 +82,7 @@ class Adapter:
     image: str = "elf"
     console: str = "stdout"
     log: str = ""
+    noise: Optional["re.Pattern[str]"] = None
     offers: List[str] = field(default_factory=list)
     time_scale: int = 1
     gdb: List[str] = field(default_factory=list)
@@ -102,6 +104,8 @@ class Adapter:
             wanted = os.environ.get(self.override, "") if self.override else ""
             source = f" (from ${self.override})" if wanted else ""
             return f"{wanted or self.program}{source} is not installed"
+        if self.image == "iso" and media.missing():
+            return media.missing()
         for requirement in self.requires:
             if (auto or not requirement.auto_only) and not requirement.met():
                 return requirement.reason

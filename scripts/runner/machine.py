@@ -8,6 +8,7 @@ session of its own, which is killed as a group.
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -46,6 +47,7 @@ class Launch:
     folder: Path  # logs go here
     console: str = "stdout"  # or "pty", or "fifo": {console} is the path of a FIFO
     symptoms: List[Symptom] = field(default_factory=list)
+    noise: Optional["re.Pattern[str]"] = None  # lines of stderr that say nothing
     log: Optional[Path] = None
 
 
@@ -120,7 +122,7 @@ class Machine:
                 finally:
                     self._cleanup()
         self._ending.seconds = time.monotonic() - started
-        self._ending.stderr = self._stderr.decode("utf-8", "replace").strip()
+        self._ending.stderr = self._telling_stderr()
         self._after_exit()
         return self._ending
 
@@ -272,9 +274,18 @@ class Machine:
         log.write(data[:room])
         log.flush()
         text = self._stderr.decode("utf-8", "replace")
+        self._look_for("stderr", text)
+
+    def _look_for(self, where: str, text: str) -> None:
+        """Symptoms come in the order of the adapter file; the line says more than its kind."""
         for symptom in self._launch.symptoms:
-            if symptom.where == "stderr" and symptom.pattern.search(text):
-                self._end(symptom.kind, symptom.text)
+            match = symptom.pattern.search(text) if symptom.where == where else None
+            if match is None:
+                continue
+            start = text.rfind("\n", 0, match.start()) + 1
+            line = text[start:].partition("\n")[0].strip()
+            known = where == "end" or line.lower() == symptom.text.lower()
+            self._end(symptom.kind, symptom.text if known else f"{symptom.text}: {line}")
 
     def _end(self, kind: str, text: str) -> None:
         """The first reason counts; after the image's last word nothing does but a second boot."""
@@ -306,10 +317,13 @@ class Machine:
             return
         if interrupted.is_set():
             self._end("interrupted", "interrupted")
-        texts = {"log": self._read_log(), "end": ending.how()}
-        for symptom in self._launch.symptoms:
-            if symptom.where in texts and symptom.pattern.search(texts[symptom.where]):
-                self._end(symptom.kind, symptom.text)
+        self._look_for("log", self._read_log())
+        self._look_for("end", ending.how())
+
+    def _telling_stderr(self) -> str:
+        lines = self._stderr.decode("utf-8", "replace").strip().splitlines()
+        noise = self._launch.noise
+        return "\n".join(line for line in lines if noise is None or not noise.search(line))
 
     def _read_log(self) -> str:
         if self._launch.log is None:

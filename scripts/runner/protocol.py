@@ -134,7 +134,8 @@ class Parser:
         # Text before the first boot is the firmware's; after a second one it is another run's.
         if self.report.boots != 1:
             return
-        self._show(line)
+        if not self.report.terminal:
+            self._show(line)
         if self._block is not None and self._block.take(line):
             return
         self._block = None

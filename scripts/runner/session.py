@@ -92,7 +92,7 @@ def prepare(job: Job, folder: Path, resume: int, more: Sequence[str] = ()) -> La
         (folder / name).write_text(fill(text, values), encoding="utf-8")
     command = adapter.build(values, [*more, *job.options.extra])
     log = Path(fill(adapter.log, values)) if adapter.log else None
-    return Launch(command, folder, adapter.console, adapter.symptoms, log)
+    return Launch(command, folder, adapter.console, adapter.symptoms, adapter.noise, log)
 
 
 class _Listening:
