@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "access/access.h"
+
+#include "cpu/control.h"
+#include "cpu/user.h"
+
+/* What attempt.S works with; the offsets stand there by name. */
+struct attempt {
+	uint64_t entry, operand, done, readable, rflags, user_rsp;
+	uint64_t user;
+	uint64_t value[2];
+	uint64_t vector, error_code, cr2, rip;
+};
+
+_Static_assert(__builtin_offsetof(struct attempt, value) == 56, "as in attempt.S");
+_Static_assert(__builtin_offsetof(struct attempt, rip) == 96, "as in attempt.S");
+
+struct code {
+	uint64_t entry, touch;
+};
+
+extern const struct code access_code[INSTRUCTION_COUNT];
+extern const char _user[], access_user_done[], attempt_completed[];
+void attempt_run(struct attempt *attempt);
+
+const struct instruction_entry instruction_table[INSTRUCTION_COUNT] = {
+#define INSTRUCTION(name, size, reads, writes, need, text) \
+	{text, size, reads, writes, FEATURE_##need},
+#include "access/instructions.def"
+#undef INSTRUCTION
+};
+
+/* What instructions with a second operand in memory read. Not const: a stack pointer may stand on
+ * it. */
+static uint64_t readable[2] __attribute__((section(".user.data"), aligned(16))) = {
+	0x1111111111111111, 0x2222222222222222};
+
+static uint64_t in_window(uint64_t address)
+{
+	return address - (uintptr_t)_user + USER_WINDOW;
+}
+
+static void load_xmm0(const uint64_t value[2])
+{
+	__asm__ volatile("movdqu (%0), %%xmm0" : : "r"(value) : "memory");
+}
+
+static void save_xmm0(uint64_t value[2])
+{
+	__asm__ volatile("movdqu %%xmm0, (%0)" : : "r"(value) : "memory");
+}
+
+struct outcome attempt(struct access access)
+{
+	const struct code *code = &access_code[access.instruction];
+	bool xmm = instruction_table[access.instruction].need == FEATURE_sse2;
+	struct attempt run = {
+		.entry = code->entry,
+		.operand = access.linear.value,
+		.done = (uintptr_t)attempt_completed,
+		.readable = (uintptr_t)readable,
+		.rflags = RFLAGS_FIXED | (access.ac ? RFLAGS_AC : 0),
+		.user = access.user,
+		.value = {access.value[0], access.value[1]},
+	};
+	struct outcome outcome = {.expected_rip = code->touch};
+
+	if (access.user) {
+		run.entry = in_window(run.entry);
+		run.done = in_window((uintptr_t)access_user_done);
+		run.readable = in_window(run.readable);
+		run.user_rsp = USER_WINDOW + USER_STACK + USER_STACK_BYTES;
+		outcome.expected_rip = in_window(outcome.expected_rip);
+	}
+	if (access.instruction == INSTRUCTION_fetch)
+		outcome.expected_rip = access.linear.value;
+	if (xmm)
+		load_xmm0(access.value);
+	attempt_run(&run);
+	outcome.vector = (unsigned)run.vector;
+	outcome.error_code = run.error_code;
+	outcome.cr2 = run.cr2;
+	outcome.rip = run.rip;
+	outcome.value[0] = run.value[0];
+	if (xmm)
+		save_xmm0(outcome.value);
+	return outcome;
+}
+
+static enum instruction by_size(enum instruction first, unsigned size)
+{
+	return first + (unsigned)__builtin_ctz(size);
+}
+
+struct access read_access(linear_t linear, unsigned size)
+{
+	return (struct access){by_size(INSTRUCTION_read1, size), .linear = linear};
+}
+
+struct access write_access(linear_t linear, unsigned size, uint64_t value)
+{
+	return (struct access){by_size(INSTRUCTION_write1, size), .linear = linear,
+			       .value = {value, ~value}};
+}
+
+struct access fetch_access(linear_t linear)
+{
+	return (struct access){INSTRUCTION_fetch, .linear = linear};
+}
+
+struct access as_user(struct access access)
+{
+	access.user = true;
+	return access;
+}
+
+struct access with_ac(struct access access)
+{
+	access.ac = true;
+	return access;
+}
+
+/* mov $tag, %eax; jmp *%r12 */
+uint64_t frame_word(uint32_t tag)
+{
+	return 0xe4ff4100000000b8 | (uint64_t)tag << 8;
+}
+
+void frame_fill(gpa_t frame, uint64_t bytes, uint32_t tag)
+{
+	uint64_t *word = identity(frame), value = frame_word(tag);
+	unsigned long count = bytes / 8;
+
+	__asm__ volatile("rep stosq" : "+D"(word), "+c"(count) : "a"(value) : "memory");
+}
+
+void text_access(struct text *text, const struct access *access)
+{
+	const struct instruction_entry *entry = &instruction_table[access->instruction];
+	const char *kind = access->instruction == INSTRUCTION_fetch ? "fetch"
+			   : entry->writes == NEVER		    ? "read"
+			   : entry->reads			    ? "read-modify-write"
+								    : "write";
+
+	text_add(text, "%s %s of %u bytes (%s)%s at linear 0x%016llx",
+		 access->user ? "user" : "supervisor", kind, entry->size, entry->text,
+		 access->ac ? " with EFLAGS.AC" : "", (unsigned long long)access->linear.value);
+}
+
+void text_outcome(struct text *text, const struct outcome *outcome)
+{
+	if (outcome->vector == NO_VECTOR) {
+		text_add(text, "completed, value 0x%llx", (unsigned long long)outcome->value[0]);
+		return;
+	}
+	text_exception(text, outcome->vector, outcome->error_code);
+	text_add(text, ", CR2 0x%llx, RIP 0x%llx", (unsigned long long)outcome->cr2,
+		 (unsigned long long)outcome->rip);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Makes one access to memory, comes back whatever happens, and says what happened. The instruction
+ * is one of instructions.def; it runs in supervisor mode or in user mode (CPL 3, through the user
+ * window) with EFLAGS.AC as wanted. User mode is left by #UD rather than by INT n, which some
+ * hypervisors cannot emulate.
+ */
+#ifndef ACCESS_ACCESS_H
+#define ACCESS_ACCESS_H
+
+#include <stdbool.h>
+
+#include "cpu/exception.h"
+#include "cpu/features.h"
+#include "libc/text.h"
+#include "mem/address.h"
+
+enum instruction {
+#define INSTRUCTION(name, size, reads, writes, need, text) INSTRUCTION_##name,
+#include "access/instructions.def"
+#undef INSTRUCTION
+	INSTRUCTION_COUNT
+};
+
+/* NEVER: the access is not made; MAYBE: the manuals leave it open (P17). */
+enum certainty { NEVER, ALWAYS, MAYBE };
+
+struct instruction_entry {
+	const char *text;
+	unsigned char size; /* bytes of the operand */
+	bool reads;
+	enum certainty writes; /* is a write for rights and the dirty flag */
+	enum feature need;
+};
+
+extern const struct instruction_entry instruction_table[INSTRUCTION_COUNT];
+
+struct access {
+	enum instruction instruction;
+	bool user; /* at CPL 3 */
+	bool ac;   /* EFLAGS.AC, which for supervisor accesses lifts SMAP */
+	linear_t linear;
+	uint64_t value[2]; /* what is written */
+};
+
+struct outcome {
+	unsigned vector; /* NO_VECTOR: the access completed */
+	uint64_t error_code;
+	uint64_t cr2; /* after an exception */
+	uint64_t rip;
+	uint64_t expected_rip; /* of the instruction that makes the access */
+	uint64_t value[2]; /* what was read; of a fetch, the tag of the frame that was executed */
+};
+
+/* Not for access to pages that the image itself runs on. */
+struct outcome attempt(struct access access);
+
+/* Reads, writes and read-modify-writes of `size` 1, 2, 4, 8 or 16 bytes; a fetch of the 8 bytes of
+ * code that frame_fill() puts everywhere. */
+struct access read_access(linear_t linear, unsigned size);
+struct access write_access(linear_t linear, unsigned size, uint64_t value);
+struct access fetch_access(linear_t linear);
+struct access as_user(struct access access);
+struct access with_ac(struct access access);
+
+/* Fills a frame with words that are both a recognisable value and code that returns `tag`. */
+void frame_fill(gpa_t frame, uint64_t bytes, uint32_t tag);
+uint64_t frame_word(uint32_t tag);
+
+/* Appends "user write of 8 bytes (mov) at linear 0x..."; "completed, value 0x..." or "#PF ... CR2
+ * ...". */
+void text_access(struct text *text, const struct access *access);
+void text_outcome(struct text *text, const struct outcome *outcome);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The instructions of instructions.def, each once, run from here in supervisor mode and through the user window in
+ * user mode: position-independent, and with no other access than the one that it is for.
+ *
+ * In:  RDI the operand, RAX and RDX what is written, RSI readable data of 16 bytes, R12 where to go on.
+ * Out: RAX (and XMM0) what was read. Everything else may change; the stack pointer need not come back.
+ */
+	.section .user.text, "ax"
+
+	/* The code of one instruction; `touch` marks the instruction that makes the access. */
+	.macro instruction name
+	.globl access_\name, access_\name\()_touch
+access_\name:
+	.endm
+	.macro touch name
+access_\name\()_touch:
+	.endm
+	.macro done
+	jmp *%r12
+	.endm
+	/* The common case: the access is the first instruction. */
+	.macro simple name, code:vararg
+	instruction \name
+	touch \name
+	\code
+	done
+	.endm
+
+	simple read1, movzbl (%rdi), %eax
+	simple read2, movzwl (%rdi), %eax
+	simple read4, movl (%rdi), %eax
+	simple read8, movq (%rdi), %rax
+	simple read16, movdqu (%rdi), %xmm0
+	simple write1, movb %al, (%rdi)
+	simple write2, movw %ax, (%rdi)
+	simple write4, movl %eax, (%rdi)
+	simple write8, movq %rax, (%rdi)
+	simple write16, movdqu %xmm0, (%rdi)
+
+	instruction fetch
+	touch fetch
+	jmp *%rdi
+
+	instruction test
+	touch test
+	testq $-1, (%rdi)
+	done
+	instruction cmp
+	touch cmp
+	cmpq %rax, (%rdi)
+	done
+	instruction bt
+	touch bt
+	btq $3, (%rdi)
+	done
+	instruction lods
+	mov %rdi, %rsi
+	touch lods
+	lodsq
+	done
+	simple scas, scasq
+	instruction pop
+	mov %rdi, %rsp
+	touch pop
+	pop %rax
+	done
+	simple prefetch, prefetcht0 (%rdi)
+
+	instruction or
+	touch or
+	orq %rax, (%rdi)
+	done
+	instruction lock_or
+	touch lock_or
+	lock orq %rax, (%rdi)
+	done
+	simple inc, incq (%rdi)
+	simple neg1, negb (%rdi)
+	simple not4, notl (%rdi)
+	instruction add2
+	touch add2
+	addw %ax, (%rdi)
+	done
+	instruction shl
+	touch shl
+	shlq $1, (%rdi)
+	done
+	instruction shld
+	touch shld
+	shldq $4, %rax, (%rdi)
+	done
+	instruction xchg
+	touch xchg
+	xchgq %rax, (%rdi)
+	done
+	instruction xadd
+	touch xadd
+	lock xaddq %rax, (%rdi)
+	done
+	/* RAX holds what memory is expected to hold, RDX the new value. */
+	instruction cmpxchg
+	touch cmpxchg
+	lock cmpxchgq %rdx, (%rdi)
+	done
+	instruction cmpxchg_fails
+	not %rax
+	touch cmpxchg_fails
+	lock cmpxchgq %rdx, (%rdi)
+	done
+	instruction cmpxchg8b
+	not %rax
+	touch cmpxchg8b
+	lock cmpxchg8b (%rdi)
+	done
+	instruction cmpxchg16b
+	not %rax
+	touch cmpxchg16b
+	lock cmpxchg16b (%rdi)
+	done
+	instruction bts
+	touch bts
+	lock btsq $0, (%rdi)
+	done
+	instruction bts_far
+	mov $64 * 8, %eax
+	sub $64, %rdi
+	touch bts_far
+	btsq %rax, (%rdi)
+	done
+	instruction btr
+	touch btr
+	btrq $0, (%rdi)
+	done
+	instruction setcc
+	test %edi, %edi
+	touch setcc
+	setnz (%rdi)
+	done
+	simple stos, stosq
+	instruction rep_stos
+	mov $8, %ecx
+	touch rep_stos
+	rep stosb
+	done
+	simple movs, movsq
+	instruction rep_movs
+	mov $2, %ecx
+	touch rep_movs
+	rep movsl
+	done
+	instruction push
+	lea 8(%rdi), %rsp
+	touch push
+	push %rax
+	done
+	instruction pushf
+	lea 8(%rdi), %rsp
+	touch pushf
+	pushfq
+	done
+	instruction call
+	lea 8(%rdi), %rsp
+	touch call
+	call *%r12
+	instruction pop_memory
+	mov %rsi, %rsp
+	touch pop_memory
+	popq (%rdi)
+	done
+	instruction movnti
+	touch movnti
+	movnti %rax, (%rdi)
+	done
+	simple movaps, movaps %xmm0, (%rdi)
+	simple movhps, movhps %xmm0, (%rdi)
+	instruction fistp
+	fninit
+	fld1
+	touch fistp
+	fistpll (%rdi)
+	fwait
+	done
+	simple fnstcw, fnstcw (%rdi)
+	simple stmxcsr, stmxcsr (%rdi)
+	simple sidt, sidt (%rdi)
+	simple sldt, sldt (%rdi)
+
+	/* User mode ends here, in the user window: #UD from this address means that the access completed. */
+	.globl access_user_done
+access_user_done:
+	ud2
+
+	.section .rodata
+	.balign 8
+	.globl access_code
+access_code:
+#define INSTRUCTION(name, size, reads, writes, need, text) .quad access_##name, access_##name##_touch;
+#include "access/instructions.def"
+
+	.section .note.GNU-stack, "", @progbits

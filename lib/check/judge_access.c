@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * One access, compared with the model in everything that can be seen of it.
+ */
+#include "check/expect.h"
+
+#include "check/state.h"
+#include "libc/string.h"
+#include "mem/frames.h"
+#include "paging/describe.h"
+
+#define LONGEST_OPERAND 16
+
+static uint64_t error_code_mask = ~0ull;
+static bool compares_p_with_rsvd;
+
+void compare_p_of_reserved_bit_faults(void)
+{
+	compares_p_with_rsvd = true;
+}
+
+void expectations_reset(void)
+{
+	compares_p_with_rsvd = false;
+}
+
+static uint64_t read_table(const void *memory, uint64_t address)
+{
+	(void)memory;
+	if (address >= IDENTITY_MAP_BYTES)
+		return 0;
+	return *(const volatile uint64_t *)(uintptr_t)address;
+}
+
+static struct model_access modelled(const struct access *access)
+{
+	const struct instruction_entry *instruction = &instruction_table[access->instruction];
+
+	return (struct model_access){
+		.linear = access->linear.value,
+		.bytes = instruction->size,
+		.write = instruction->writes != NEVER,
+		.may_write = instruction->writes == MAYBE,
+		.fetch = access->instruction == INSTRUCTION_fetch,
+		.user = access->user,
+		.ac = access->ac,
+	};
+}
+
+/* Everything around one access. */
+struct judged {
+	struct access access;
+	struct model_access model_access;
+	struct model_answer answer;
+	struct outcome outcome;
+	struct model_observation seen;
+	uint8_t before[LONGEST_OPERAND], after[LONGEST_OPERAND];
+	bool has_data; /* the operand's memory can be looked at */
+};
+
+static void copy_operand(uint8_t *to, const struct judged *judged)
+{
+	memcpy(to, identity(GPA(judged->answer.walk.physical)), judged->model_access.bytes);
+}
+
+static void make_access(struct judged *judged)
+{
+	const struct walk *walk = &judged->answer.walk;
+
+	judged->has_data = walk->end == WALK_MAPPED &&
+			   walk->physical + LONGEST_OPERAND < IDENTITY_MAP_BYTES &&
+			   is_ram(GPA(walk->physical), LONGEST_OPERAND);
+	if (judged->has_data)
+		copy_operand(judged->before, judged);
+	judged->outcome = attempt(judged->access);
+	if (judged->has_data)
+		copy_operand(judged->after, judged);
+	judged->seen.vector = judged->outcome.vector;
+	judged->seen.error_code = judged->outcome.error_code;
+	judged->seen.cr2 = judged->outcome.cr2;
+	for (unsigned i = 0; i < walk->count; i++)
+		judged->seen.entry_after[i] = read_table(NULL, walk->step[i].address);
+}
+
+/* What is wrong with the data, or NULL. */
+static const char *data_mismatch(const struct judged *judged)
+{
+	const struct model_access *access = &judged->model_access;
+	const struct instruction_entry *instruction =
+		&instruction_table[judged->access.instruction];
+	const uint64_t *value = judged->outcome.value;
+
+	if (!judged->has_data)
+		return NULL;
+	if (judged->outcome.vector != NO_VECTOR)
+		return memcmp(judged->before, judged->after, access->bytes)
+			       ? "the access faulted, but changed memory"
+			       : NULL;
+	if (access->fetch) {
+		uint64_t word;
+
+		memcpy(&word, judged->before, 8);
+		return word == frame_word((uint32_t)value[0]) ? NULL : "other code was executed";
+	}
+	if (!access->write && memcmp(judged->before, judged->after, access->bytes))
+		return "a read changed memory";
+	if (!access->write && instruction->reads && memcmp(value, judged->before, access->bytes))
+		return "wrong data was read";
+	if (access->write && !instruction->reads &&
+	    memcmp(judged->access.value, judged->after, access->bytes))
+		return "memory does not hold what was written";
+	return NULL;
+}
+
+static void describe(struct failure *failure, const struct judged *judged,
+		     struct model_verdict verdict)
+{
+	const struct model_outcome *wanted = &judged->answer.outcome[verdict.outcome];
+	const struct walk *walk = &judged->answer.walk;
+	struct text text = TEXT(failure->access);
+
+	text_access(&text, &judged->access);
+	text = TEXT(failure->walk);
+	text_walk(&text, walk);
+	text = TEXT(failure->expected);
+	if (wanted->vector == MODEL_COMPLETES)
+		text_add(&text, "completed");
+	else
+		text_exception(&text, wanted->vector, wanted->error_code);
+	if (wanted->vector == VECTOR_PF)
+		text_add(&text, ", CR2 0x%llx", (unsigned long long)judged->access.linear.value);
+	text_add(&text, ": %s\n", wanted->why);
+	for (unsigned i = 0; i < walk->count; i++)
+		text_add(&text, "%s: must be set:%s%s, may be set:%s\n",
+			 walk->format->level[walk->step[i].level].entry_name,
+			 wanted->must[i] & A ? " A" : " none", wanted->must[i] & D ? " D" : "",
+			 wanted->may[i] & A ? " A" : " none");
+	text = TEXT(failure->observed);
+	text_outcome(&text, &judged->outcome);
+	text_add(&text, "\n");
+	for (unsigned i = 0; i < walk->count; i++) {
+		text_add(&text, "%s afterwards 0x%016llx ",
+			 walk->format->level[walk->step[i].level].entry_name,
+			 (unsigned long long)judged->seen.entry_after[i]);
+		text_flags(&text, walk->format, walk->step[i].level, judged->seen.entry_after[i]);
+		text_add(&text, "\n");
+	}
+}
+
+/* The instruction that faulted must be the one that made the access. */
+static const char *rip_mismatch(const struct judged *judged)
+{
+	if (judged->outcome.vector == NO_VECTOR ||
+	    judged->outcome.rip == judged->outcome.expected_rip)
+		return NULL;
+	return "RIP of the fault is not that of the instruction";
+}
+
+static const char *first_mismatch(const struct judged *judged, struct model_verdict *verdict)
+{
+	uint64_t mask = error_code_mask;
+	const char *what;
+
+	if (!compares_p_with_rsvd && judged->answer.walk.end == WALK_RESERVED)
+		mask &= ~(uint64_t)PF_P;
+	*verdict = model_judge(&judged->answer, &judged->model_access, &judged->seen, mask);
+	if (verdict->mismatch != MODEL_FITS)
+		return model_mismatch_text(verdict->mismatch);
+	what = rip_mismatch(judged);
+	return what ? what : data_mismatch(judged);
+}
+
+struct outcome judge_access(const char *file, int line, struct access access)
+{
+	struct judged judged = {.access = access, .model_access = modelled(&access)};
+	struct model_verdict verdict;
+	const char *what;
+
+	model_translate(&judged.answer, processor_now(), &judged.model_access, read_table, NULL);
+	make_access(&judged);
+	count_check();
+	what = first_mismatch(&judged, &verdict);
+	if (what) {
+		struct failure *failure = new_failure(file, line);
+		struct text message = TEXT(failure->message);
+
+		text_add(&message, "%s", what);
+		describe(failure, &judged, verdict);
+		report_failure(failure);
+	}
+	return judged.outcome;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "check/needs.h"
+
+#include "cpu/features.h"
+#include "libc/string.h"
+#include "mem/frames.h"
+
+#define LONGEST_WORD 32
+
+static bool has_2g_of_memory(void)
+{
+	return is_ram(GPA(PAGE_1G), PAGE_1G);
+}
+
+static bool has_physical_bits_to_spare(void)
+{
+	return maxphyaddr() < 52;
+}
+
+/* Needs that are no bit of CPUID. */
+static const struct {
+	const char *name, *meaning;
+	bool (*met)(void);
+} machine_needs[] = {
+	{"ram_to_2g", "RAM from 1 to 2 GBytes", has_2g_of_memory},
+	{"reserved_address_bits", "MAXPHYADDR below 52", has_physical_bits_to_spare},
+};
+
+static bool is_met(const char *word, const char **meaning)
+{
+	for (int i = 0; i < FEATURE_COUNT; i++) {
+		if (!strcmp(word, feature_table[i].name)) {
+			*meaning = feature_table[i].meaning;
+			return has((enum feature)i);
+		}
+	}
+	for (unsigned i = 0; i < sizeof(machine_needs) / sizeof(machine_needs[0]); i++) {
+		if (!strcmp(word, machine_needs[i].name)) {
+			*meaning = machine_needs[i].meaning;
+			return machine_needs[i].met();
+		}
+	}
+	*meaning = "a word that no table of needs has";
+	return false;
+}
+
+bool needs_are_met(const char *needs, struct text *missing, struct text *reason)
+{
+	char word[LONGEST_WORD];
+	const char *meaning;
+
+	while (next_word(&needs, word, sizeof(word))) {
+		if (is_met(word, &meaning))
+			continue;
+		text_add(missing, "%s", word);
+		text_add(reason, "not offered here: %s", meaning);
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "check/report.h"
+
+#include "check/running.h"
+#include "libc/string.h"
+
+#define MOST_OTHERS	     8
+#define MOST_FAILURES_A_CASE 200
+
+struct running running;
+
+static struct failure first, later;
+
+void count_check(void)
+{
+	running.checks++;
+}
+
+void count_checks(unsigned count)
+{
+	running.checks += count;
+}
+
+struct failure *new_failure(const char *file, int line)
+{
+	struct failure *failure = running.failures ? &later : &first;
+
+	*failure = (struct failure){.file = file, .line = line};
+	return failure;
+}
+
+void report_failure(struct failure *failure)
+{
+	running.failures++;
+	if (failure == &later && running.others < MOST_OTHERS) {
+		struct text others = {running.other_text, sizeof(running.other_text),
+				      strlen(running.other_text)};
+
+		running.others++;
+		text_add(&others, "%s: %s\n", failure->message, failure->access);
+	}
+	if (running.failures >= MOST_FAILURES_A_CASE)
+		leave_case();
+}
+
+_Noreturn void end_case_failed(const char *why)
+{
+	struct failure *failure = new_failure("", 0);
+	struct text message = TEXT(failure->message);
+
+	text_add(&message, "%s", why);
+	running.failures++;
+	leave_case();
+}
+
+_Noreturn void end_case_skipped(const char *need, const char *reason)
+{
+	running.skip_need = need;
+	running.skip_reason = reason;
+	leave_case();
+}
+
+static void print_block(const char *key, const char *text)
+{
+	if (!*text)
+		return;
+	printf("  %s: |\n", key);
+	print_indented("    ", text);
+}
+
+void print_diagnostics(const struct test_case *test)
+{
+	printf("  ---\n");
+	print_block("message", first.message);
+	if (*first.file)
+		printf("  at: %s:%d\n", first.file, first.line);
+	print_block("manual", test->manual);
+	print_block("access", first.access);
+	print_block("walk", first.walk);
+	print_block("expected", first.expected);
+	print_block("observed", first.observed);
+	if (*first.backtrace)
+		printf("  backtrace: %s\n", first.backtrace);
+	if (running.failures > 1) {
+		printf("  failing_checks: %u of %llu\n", running.failures,
+		       (unsigned long long)running.checks);
+		print_block("others", running.other_text);
+	}
+	printf("  ...\n");
+}
+
+void note(const char *format, ...)
+{
+	char line[256];
+	struct text text = TEXT(line);
+	va_list list;
+
+	va_start(list, format);
+	text_add_list(&text, format, list);
+	va_end(list);
+	printf("# note %s\n", line);
+}
+
+void progress(const char *format, ...)
+{
+	char line[256];
+	struct text text = TEXT(line);
+	va_list list;
+
+	va_start(list, format);
+	text_add_list(&text, format, list);
+	va_end(list);
+	printf("# progress %s\n", line);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The report on the console (docs/report.md), and how a case's checks end up in it.
+ */
+#ifndef CHECK_REPORT_H
+#define CHECK_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "check/case.h"
+#include "libc/text.h"
+
+/* What a failure says; empty parts are left out. */
+struct failure {
+	const char *file;
+	int line;
+	char message[256], access[160], walk[1024], expected[512], observed[1024];
+	char backtrace[256];
+};
+
+/* Counts a comparison; call it once for each thing that could have been wrong. */
+void count_check(void);
+void count_checks(unsigned count);
+
+/* The description to fill in for a failed check; the first of a case is printed whole, of later
+ * ones the message and the access of a few. report_failure() ends the case when it has failed very
+ * often. */
+struct failure *new_failure(const char *file, int line);
+void report_failure(struct failure *failure);
+
+/* Ends the running case at once, as failed; for use where it cannot go on. */
+_Noreturn void end_case_failed(const char *why);
+
+/* A word to the reader, without a verdict. */
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Ends the running case as skipped: for needs that only show while it runs. */
+_Noreturn void end_case_skipped(const char *need, const char *reason);
+
+/* A sign of life from a long case, for the runner's silence limit. */
+void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Runs the image's cases as the command line selects; returns an exit code for power_off(). */
+struct run_options {
+	const char *cases; /* globs with commas; "" for all */
+	unsigned resume;
+	uint64_t seed;
+	const char *boot; /* "multiboot1" */
+};
+
+int run_cases(const struct run_options *options);
+
+/* The seed of everything random. */
+uint64_t run_seed(void);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Inside the check room: the case that is running.
+ */
+#ifndef CHECK_RUNNING_H
+#define CHECK_RUNNING_H
+
+#include <stdint.h>
+
+#include "check/case.h"
+
+struct running {
+	uint64_t checks;
+	unsigned failures, others;
+	const char *skip_need, *skip_reason;
+	char other_text[1024];
+};
+
+extern struct running running;
+
+/* Back to the loop over the cases. */
+_Noreturn void leave_case(void);
+
+void print_diagnostics(const struct test_case *test);
+
+#endif

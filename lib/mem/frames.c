@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mem/frames.h"
+
+#include "libc/string.h"
+
+#define MOST_RANGES 32
+
+extern char _end[];
+
+static struct memory_range ranges[MOST_RANGES];
+static unsigned range_count;
+static uint64_t low, high;	     /* what frames can come from */
+static uint64_t next_low, next_high; /* single frames grow upwards, larger ones downwards */
+static void (*out_of_frames)(void);
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t align_up(uint64_t value, uint64_t to)
+{
+	return (value + to - 1) & ~(to - 1);
+}
+
+void frames_init(const struct memory_range *found, unsigned count)
+{
+	uint64_t image_end = gpa_of(_end).value;
+
+	range_count = (unsigned)smaller(count, MOST_RANGES);
+	memcpy(ranges, found, range_count * sizeof(ranges[0]));
+	low = high = 0;
+	for (unsigned i = 0; i < range_count; i++) {
+		uint64_t start = ranges[i].start.value, end = start + ranges[i].bytes;
+
+		if (start <= image_end - 1 && image_end - 1 < end) {
+			low = align_up(image_end, PAGE_4K);
+			high = smaller(end, IDENTITY_MAP_BYTES) & ~(PAGE_4K - 1);
+		}
+	}
+	frames_release();
+}
+
+void frames_release(void)
+{
+	next_low = low;
+	next_high = high;
+}
+
+uint64_t frames_left(void)
+{
+	return (next_high - next_low) / PAGE_4K;
+}
+
+static _Noreturn void give_up(void)
+{
+	if (out_of_frames)
+		out_of_frames();
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+gpa_t frame_alloc(void)
+{
+	gpa_t frame = GPA(next_low);
+
+	if (next_high - next_low < PAGE_4K)
+		give_up();
+	next_low += PAGE_4K;
+	memset(identity(frame), 0, PAGE_4K);
+	return frame;
+}
+
+gpa_t frames_alloc(uint64_t bytes)
+{
+	uint64_t start;
+
+	if (bytes <= PAGE_4K)
+		return frame_alloc();
+	if (bytes > next_high)
+		give_up();
+	start = (next_high - bytes) & ~(bytes - 1);
+	if (start < next_low)
+		give_up();
+	next_high = start;
+	if (bytes < PAGE_2M)
+		memset(identity(GPA(start)), 0, bytes);
+	return GPA(start);
+}
+
+bool is_ram(gpa_t start, uint64_t bytes)
+{
+	for (unsigned i = 0; i < range_count; i++) {
+		uint64_t first = ranges[i].start.value;
+
+		if (start.value >= first && start.value + bytes <= first + ranges[i].bytes)
+			return true;
+	}
+	return false;
+}
+
+void set_out_of_frames_handler(void (*handler)(void))
+{
+	out_of_frames = handler;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Physical frames: handed out for the length of one case and all taken back after it.
+ */
+#ifndef MEM_FRAMES_H
+#define MEM_FRAMES_H
+
+#include <stdbool.h>
+
+#include "mem/address.h"
+
+struct memory_range {
+	gpa_t start;
+	uint64_t bytes;
+};
+
+/* Tells which RAM there is (at most 32 ranges are kept). Frames come from the range that holds the
+ * image. */
+void frames_init(const struct memory_range *ranges, unsigned count);
+
+/* A 4-KByte frame, or `bytes` (a power of two, at least 4 KBytes) naturally aligned, zeroed below 2
+ * MBytes only. Ends the case as failed when memory is short: give the image more in unittests.cfg.
+ */
+gpa_t frame_alloc(void);
+gpa_t frames_alloc(uint64_t bytes);
+
+/* 4-KByte frames that can still be had. */
+uint64_t frames_left(void);
+
+/* Whether all of a physical range is RAM. */
+bool is_ram(gpa_t start, uint64_t bytes);
+
+/* Takes all frames back. */
+void frames_release(void);
+
+/* Called when memory is short; must not return. */
+void set_out_of_frames_handler(void (*handler)(void));
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/model.h"
+
+#include "paging/entry.h"
+
+#define VECTOR_PAGE_FAULT 14
+#define VECTOR_GENERAL	  13
+
+#define ERROR_P		  (1u << 0)
+#define ERROR_W		  (1u << 1)
+#define ERROR_U		  (1u << 2)
+#define ERROR_RSVD	  (1u << 3)
+#define ERROR_ID	  (1u << 4)
+
+struct rights {
+	bool user_address; /* U/S = 1 in every entry */
+	bool writable;	   /* R/W = 1 in every entry */
+	bool no_execute;   /* XD = 1 in some entry and EFER.NXE = 1 */
+};
+
+/* "Determination of Access Rights": the rights of all entries that translate are combined. */
+static struct rights combined_rights(const struct walk *walk, const struct paging_rules *rules)
+{
+	uint64_t all = ~0ull, any = 0;
+
+	for (unsigned i = 0; i < walk->count; i++) {
+		all &= walk->step[i].entry;
+		any |= walk->step[i].entry;
+	}
+	return (struct rights){
+		.user_address = all & US,
+		.writable = all & RW,
+		.no_execute = rules->execute_disable && (any & XD),
+	};
+}
+
+static const char *user_denial(const struct rights *rights, const struct model_access *access,
+			       bool write)
+{
+	if (!rights->user_address)
+		return "user access to a supervisor-mode address";
+	if (write && !rights->writable)
+		return "user write without R/W";
+	if (access->fetch && rights->no_execute)
+		return "user fetch with XD";
+	return 0;
+}
+
+static const char *supervisor_denial(const struct rights *rights,
+				     const struct model_processor *processor,
+				     const struct model_access *access, bool write)
+{
+	if (access->fetch) {
+		if (rights->user_address && processor->smep)
+			return "supervisor fetch from a user-mode address with CR4.SMEP";
+		return rights->no_execute ? "supervisor fetch with XD" : 0;
+	}
+	if (rights->user_address && processor->smap && (access->implicit || !access->ac))
+		return "supervisor access to a user-mode address with CR4.SMAP";
+	if (write && !rights->writable && processor->wp)
+		return "supervisor write without R/W with CR0.WP";
+	return 0;
+}
+
+/* Why the rights deny the access; NULL if they allow it. */
+static const char *denial(const struct walk *walk, const struct model_processor *processor,
+			  const struct model_access *access, bool write)
+{
+	struct rights rights = combined_rights(walk, &processor->rules);
+
+	if (access->user && !access->implicit)
+		return user_denial(&rights, access, write);
+	return supervisor_denial(&rights, processor, access, write);
+}
+
+/* "Page-Fault Exceptions": the error code says what the access was, and whether a translation was
+ * found. */
+static uint64_t error_code(const struct walk *walk, const struct model_processor *processor,
+			   const struct model_access *access, bool write)
+{
+	uint64_t code = 0;
+
+	if (walk->end != WALK_NOT_PRESENT)
+		code |= ERROR_P;
+	if (walk->end == WALK_RESERVED)
+		code |= ERROR_RSVD;
+	if (write)
+		code |= ERROR_W;
+	if (access->user && !access->implicit)
+		code |= ERROR_U;
+	if (access->fetch && (processor->smep || processor->rules.execute_disable))
+		code |= ERROR_ID;
+	return code;
+}
+
+/* "Accessed and Dirty Flags": used entries get A, the one that maps the page D by a write. */
+static void complete(struct model_outcome *outcome, const struct walk *walk, bool write)
+{
+	outcome->vector = MODEL_COMPLETES;
+	outcome->why = "allowed";
+	for (unsigned i = 0; i < walk->count; i++)
+		outcome->must[i] = A;
+	if (write)
+		outcome->must[walk->count - 1] |= D;
+}
+
+/* A faulting access may have set A above (P9), never D, and never anything in an entry that is not
+ * present or has a reserved bit set. */
+static void fault(struct model_outcome *outcome, const struct walk *walk, uint64_t code,
+		  const char *why)
+{
+	outcome->vector = VECTOR_PAGE_FAULT;
+	outcome->error_code = code;
+	outcome->why = why;
+	for (unsigned i = 0; i < walk->count; i++)
+		outcome->may[i] = A;
+	if (walk->end != WALK_MAPPED)
+		outcome->may[walk->count - 1] = 0;
+}
+
+static struct model_outcome permitted(const struct walk *walk,
+				      const struct model_processor *processor,
+				      const struct model_access *access, bool write)
+{
+	struct model_outcome outcome = {0};
+	const char *why = 0;
+
+	if (walk->end == WALK_NOT_PRESENT)
+		why = "an entry is not present";
+	else if (walk->end == WALK_RESERVED)
+		why = "a reserved bit is set";
+	else
+		why = denial(walk, processor, access, write);
+	if (why)
+		fault(&outcome, walk, error_code(walk, processor, access, write), why);
+	else
+		complete(&outcome, walk, write);
+	return outcome;
+}
+
+void model_translate(struct model_answer *answer, const struct model_processor *processor,
+		     const struct model_access *access, read_entry_fn *read_entry,
+		     const void *memory)
+{
+	answer->count = 1;
+	if (!is_canonical(processor->format, access->linear)) {
+		answer->walk = (struct walk){.format = processor->format, .linear = access->linear};
+		answer->outcome[0] = (struct model_outcome){
+			.vector = VECTOR_GENERAL, .why = "the linear address is not canonical"};
+		return;
+	}
+	walk_linear(&answer->walk, processor->format, &processor->rules, processor->root,
+		    access->linear, read_entry, memory);
+	answer->outcome[0] = permitted(&answer->walk, processor, access, access->write);
+	if (access->may_write)
+		answer->outcome[answer->count++] =
+			permitted(&answer->walk, processor, access, !access->write);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The oracle: what the architecture permits when an access is made with given paging structures and
+ * nothing cached. Pure: it reads entries through a function, touches no machine and allocates
+ * nothing, and is built for the host too.
+ */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include "paging/walk.h"
+
+/* What translation depends on besides memory. */
+struct model_processor {
+	const struct paging_format *format;
+	struct paging_rules rules;
+	uint64_t root;	 /* CR3's address of the top structure */
+	bool wp;	 /* CR0.WP */
+	bool smep, smap; /* CR4 */
+};
+
+struct model_access {
+	uint64_t linear;
+	unsigned bytes; /* within one page; see model_translate() */
+	bool write;
+	bool may_write; /* a conditional write: both answers are permitted (P17) */
+	bool fetch;
+	bool user;     /* made at CPL 3, explicitly */
+	bool ac;       /* EFLAGS.AC = 1 */
+	bool implicit; /* a supervisor access whatever the CPL, to which AC does not matter */
+};
+
+#define MODEL_COMPLETES 0xff /* in place of a vector */
+
+/* One permitted outcome. Of each step's entry, in the walk's order, `must` flags are set
+ * afterwards, `may` flags may have been set by this access, and every other bit is as it was. */
+struct model_outcome {
+	unsigned vector;
+	uint64_t error_code;
+	uint64_t must[MOST_LEVELS], may[MOST_LEVELS];
+	const char *why;
+};
+
+#define MODEL_MOST_OUTCOMES 2
+
+struct model_answer {
+	struct walk walk;
+	unsigned count;
+	struct model_outcome outcome[MODEL_MOST_OUTCOMES];
+};
+
+/* Answers for an access that does not cross into another page. Manuals: SDM Vol. 3, "Determination
+ * of Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags". */
+void model_translate(struct model_answer *answer, const struct model_processor *processor,
+		     const struct model_access *access, read_entry_fn *read_entry,
+		     const void *memory);
+
+/* What a machine did. */
+struct model_observation {
+	unsigned vector;
+	uint64_t error_code;
+	uint64_t cr2;			   /* after #PF */
+	uint64_t entry_after[MOST_LEVELS]; /* in the walk's order */
+};
+
+/* What was wrong, compared with the permitted outcome that fits best. */
+enum model_mismatch {
+	MODEL_FITS,
+	MODEL_WRONG_VECTOR,
+	MODEL_WRONG_ERROR_CODE,
+	MODEL_WRONG_CR2,
+	MODEL_ENTRY_CHANGED,
+	MODEL_FLAG_MISSING,
+	MODEL_FLAG_FORBIDDEN,
+};
+
+struct model_verdict {
+	enum model_mismatch mismatch;
+	unsigned outcome; /* index of the outcome compared with */
+	unsigned step;	  /* for the last three: of the walk */
+};
+
+/* `error_code_mask`: the bits of #PF error codes that are compared. */
+struct model_verdict model_judge(const struct model_answer *answer,
+				 const struct model_access *access,
+				 const struct model_observation *observation,
+				 uint64_t error_code_mask);
+
+const char *model_mismatch_text(enum model_mismatch mismatch);
+
+#endif

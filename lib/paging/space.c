@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "paging/space.h"
+
+#include "cpu/control.h"
+#include "cpu/features.h"
+#include "cpu/user.h"
+#include "libc/string.h"
+#include "mem/frames.h"
+
+#define FIRST_PAGE_SLOT 1
+#define END_PAGE_SLOTS	240
+#define ENTRIES		512
+
+extern uint64_t identity_pml4[];
+extern char _user[], _user_end[];
+
+static uint64_t window_pdpt[ENTRIES] __attribute__((aligned(PAGE_4K)));
+static uint64_t window_pd[ENTRIES] __attribute__((aligned(PAGE_4K)));
+static uint64_t window_pt[ENTRIES] __attribute__((aligned(PAGE_4K)));
+static uint8_t user_stack[USER_STACK_BYTES] __attribute__((aligned(PAGE_4K)));
+
+static unsigned next_slot = FIRST_PAGE_SLOT;
+
+const struct paging_format *current_format(void)
+{
+	return linear_levels() == 5 ? &paging_5level : &paging_4level;
+}
+
+struct paging_rules current_rules(void)
+{
+	return (struct paging_rules){
+		.maxphyaddr = maxphyaddr(),
+		.pages_1g = has(FEATURE_pages_1g),
+		.execute_disable = read_msr(MSR_EFER) & EFER_NXE,
+	};
+}
+
+void spaces_init(void)
+{
+	uint64_t end = (uintptr_t)_user_end;
+	unsigned i = 0;
+
+	for (uint64_t at = (uintptr_t)_user; at < end; at += PAGE_4K)
+		window_pt[i++] = at | P | US | A;
+	window_pt[USER_STACK / PAGE_4K] = gpa_of(user_stack).value | P | RW | US | A | D;
+	window_pd[0] = gpa_of(window_pt).value | P | RW | US | A;
+	window_pdpt[0] = gpa_of(window_pd).value | P | RW | US | A;
+	identity_pml4[level_index(&paging_4level, PML4, USER_WINDOW)] =
+		gpa_of(window_pdpt).value | P | RW | US | A;
+}
+
+gpa_t image_root(void)
+{
+	return gpa_of(identity_pml4);
+}
+
+gpa_t current_root(void)
+{
+	return GPA(read_cr3() & ENTRY_ADDRESS);
+}
+
+gpa_t copy_root(void)
+{
+	gpa_t root = frame_alloc();
+
+	memcpy(identity(root), identity_pml4, PAGE_4K);
+	return root;
+}
+
+/* Indexes that differ between pages and between a page's levels, and are never 0. */
+static linear_t linear_of_slot(unsigned slot, enum level level)
+{
+	uint64_t linear = (uint64_t)slot << 39;
+
+	linear |= (uint64_t)((slot * 7 + 3) % ENTRIES) << 30;
+	if (level <= PD)
+		linear |= (uint64_t)((slot * 13 + 21) % ENTRIES) << 21;
+	if (level <= PT)
+		linear |= (uint64_t)((slot * 29 + 100) % ENTRIES) << 12;
+	return LINEAR(linear);
+}
+
+struct page map_page_at(enum level level, gpa_t frame, uint64_t flags)
+{
+	const struct paging_format *format = current_format();
+	uint64_t *table = identity_pml4;
+	struct page page = {.frame = frame, .level = level};
+
+	if (next_slot == END_PAGE_SLOTS)
+		next_slot = FIRST_PAGE_SLOT; /* cannot happen within one case of sane size */
+	page.linear = linear_of_slot(next_slot++, level);
+	page.bytes = level_bytes(format, level);
+	for (int at = format->top; at > (int)level; at--) {
+		gpa_t next = frame_alloc();
+
+		page.entry[at] = &table[level_index(format, (enum level)at, page.linear.value)];
+		*page.entry[at] = next.value | P | RW | US;
+		table = identity(next);
+	}
+	page.entry[level] = &table[level_index(format, level, page.linear.value)];
+	*page.entry[level] = frame.value | flags | (level > PT ? PS : 0);
+	return page;
+}
+
+struct page map_page(uint64_t flags)
+{
+	return map_page_at(PT, frame_alloc(), flags);
+}
+
+static uint64_t read_identity(const void *memory, uint64_t address)
+{
+	(void)memory;
+	if (address >= IDENTITY_MAP_BYTES)
+		return 0;
+	return *(const volatile uint64_t *)(uintptr_t)address;
+}
+
+void walk_now(struct walk *walk, linear_t linear)
+{
+	struct paging_rules rules = current_rules();
+
+	walk_linear(walk, current_format(), &rules, current_root().value, linear.value,
+		    read_identity, NULL);
+}
+
+void spaces_reset(void)
+{
+	for (unsigned slot = FIRST_PAGE_SLOT; slot < next_slot; slot++)
+		identity_pml4[slot] = 0;
+	next_slot = FIRST_PAGE_SLOT;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Pages to test with. Each page gets paging structures of its own at every level, so that an entry
+ * can be edited without touching another page, and a linear address of its own with different
+ * indexes at every level, so that a wrong index shows. All of it, with its frames, is gone after
+ * the case.
+ *
+ * Linear space, by PML4E:  0 identity map | 1 to 239 pages of the running case | 255 user window |
+ * the rest is free
+ */
+#ifndef PAGING_SPACE_H
+#define PAGING_SPACE_H
+
+#include "mem/address.h"
+#include "paging/entry.h"
+#include "paging/walk.h"
+
+struct page {
+	linear_t linear;
+	gpa_t frame;
+	enum level level; /* of the entry that maps it: PT, PD, PDPT */
+	uint64_t bytes;
+	uint64_t *
+		entry[MOST_LEVELS + 1]; /* by level, through the identity map; NULL below `level` */
+};
+
+/* Linear addresses' format and rules as the processor has them now. */
+const struct paging_format *current_format(void);
+struct paging_rules current_rules(void);
+
+/* Prepares the image's own root structure; with it the user window. */
+void spaces_init(void);
+
+/* A 4-KByte page over a new frame; a page of `level`'s size over `frame`. Every entry above the
+ * last gets P | RW | US; the last gets `flags`. */
+struct page map_page(uint64_t flags);
+struct page map_page_at(enum level level, gpa_t frame, uint64_t flags);
+
+/* The physical address of the root structure that CR3 holds, and the image's own. */
+gpa_t current_root(void);
+gpa_t image_root(void);
+
+/* A second root with the same content as the image's: identity map, user window and the pages
+ * mapped so far. */
+gpa_t copy_root(void);
+
+/* Walks the structures under the current CR3 as they are in memory. */
+void walk_now(struct walk *walk, linear_t linear);
+
+/* Forgets all pages; the frames are released by the caller. CR3 must hold the image's root. */
+void spaces_reset(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "paging/walk.h"
+
+#include "paging/entry.h"
+
+static enum walk_end take_page(struct walk *walk, enum level level, uint64_t entry)
+{
+	uint64_t offset_mask = level_bytes(walk->format, level) - 1;
+
+	walk->page_bytes = offset_mask + 1;
+	walk->physical = (entry & ENTRY_ADDRESS & ~offset_mask) | (walk->linear & offset_mask);
+	return WALK_MAPPED;
+}
+
+void walk_linear(struct walk *walk, const struct paging_format *format,
+		 const struct paging_rules *rules, uint64_t root, uint64_t linear,
+		 read_entry_fn *read_entry, const void *memory)
+{
+	uint64_t table = root;
+
+	walk->format = format;
+	walk->linear = linear;
+	walk->count = 0;
+	walk->end = WALK_NOT_PRESENT;
+	for (int number = format->top; number >= PT; number--) {
+		struct walk_step *step = &walk->step[walk->count++];
+		enum level level = (enum level)number;
+
+		step->level = level;
+		step->address = table + level_index(format, level, linear) * format->entry_bytes;
+		step->entry = read_entry(memory, step->address);
+		if (!(step->entry & P))
+			return;
+		if (reserved_bits_set(format, rules, level, step->entry)) {
+			walk->end = WALK_RESERVED;
+			return;
+		}
+		if (maps_page(format, rules, level, step->entry)) {
+			walk->end = take_page(walk, level, step->entry);
+			return;
+		}
+		table = step->entry & ENTRY_ADDRESS;
+	}
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Everything that a test may use. A test includes this header and nothing else.
+ */
+#ifndef TEST_H
+#define TEST_H
+
+#include "access/access.h"
+#include "check/case.h"
+#include "check/expect.h"
+#include "check/random.h"
+#include "check/report.h"
+#include "check/state.h"
+#include "cpu/control.h"
+#include "cpu/exception.h"
+#include "cpu/features.h"
+#include "libc/string.h"
+#include "mem/address.h"
+#include "mem/frames.h"
+#include "paging/edit.h"
+#include "paging/entry.h"
+#include "paging/space.h"
+#include "paging/store.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif
