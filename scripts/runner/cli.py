@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import List, NoReturn, Optional, Tuple
 
 from . import adapter as adapters_of
-from . import catalog, image, output, result, schedule, session, terminal
+from . import catalog, debug, image, output, result, schedule, session, terminal
 from .choose import Choice, choose
 from .errors import UserError
 from .hypervisor import Adapter
@@ -133,7 +133,7 @@ class Run:
         if self.options.dry_run:
             return self._dry_run(tasks)
         if self.options.gdb:
-            return self._gdb(tasks)
+            return self._gdb(tasks, choice)
         return self._run(tasks, choice)
 
     def _entries(self) -> List[catalog.Entry]:
@@ -238,8 +238,19 @@ class Run:
             self.terminal.say(shlex.join(launch.command))
         return 0
 
-    def _gdb(self, tasks: List[schedule.Task]) -> int:
-        raise UserError("--gdb is not there yet")
+    def _gdb(self, tasks: List[schedule.Task], choice: Choice) -> int:
+        if len(tasks) > 1:
+            raise UserError("--gdb takes one image on one hypervisor")
+        task = tasks[0]
+        able = [adapter for adapter in task.candidates if adapter.gdb]
+        if not able:
+            raise UserError(f"{task.candidates[0].name} does not speak to gdb")
+        job = task.make(able[0])
+        job.gdb_port = debug.free_port()
+        task = schedule.Task(lambda _adapter: job, [able[0]])
+        status: List[int] = []
+        debug.run(job, self.terminal.say, lambda: status.append(self._run([task], choice)))
+        return status[0] if status else 2
 
     def _run(self, tasks: List[schedule.Task], choice: Choice) -> int:
         used: List[Adapter] = []

@@ -171,6 +171,7 @@ class Machine:
             if interrupted.is_set():
                 self._end("interrupted", "interrupted")
             if self._ending.kind not in ("", "finished"):
+                self._read_last_words(logs)
                 return
             wait = self._until_limit(started)
             if wait <= 0:
@@ -235,6 +236,13 @@ class Machine:
                 self._take_stderr(data, logs[name])
         return got
 
+    def _read_last_words(self, logs: Dict[str, BinaryIO]) -> None:
+        """A hypervisor that gives up goes on to print the registers, which are worth having."""
+        until = time.monotonic() + _DRAIN
+        while self._ending.kind == "crashed" and time.monotonic() < until:
+            if not self._read(0.05, logs):
+                return
+
     def _drain(self, process: "subprocess.Popen[bytes]", logs: Dict[str, BinaryIO]) -> None:
         """The process is gone: read what it left behind.
 
@@ -284,8 +292,11 @@ class Machine:
                 continue
             start = text.rfind("\n", 0, match.start()) + 1
             line = text[start:].partition("\n")[0].strip()
-            known = where == "end" or line.lower() == symptom.text.lower()
-            self._end(symptom.kind, symptom.text if known else f"{symptom.text}: {line}")
+            if where == "end":
+                line = symptom.text
+            elif not line.lower().startswith(symptom.text.lower()):
+                line = f"{symptom.text}: {line}"
+            self._end(symptom.kind, line)
 
     def _end(self, kind: str, text: str) -> None:
         """The first reason counts; after the image's last word nothing does but a second boot."""

@@ -203,19 +203,20 @@ class Account:
         else:
             self.problems.append(what)
 
-    def _name(self, number: int) -> str:
-        """The name of a case that never said it, if the file lists as many as are planned."""
-        if len(self._names) == self.planned:
-            return self._names[number - 1]
-        return f"case-{number}"
+    def _silent(self, missing: List[int]) -> List[str]:
+        """The names of those that never said theirs, if the file lists as many as are planned."""
+        said = {case.name for case in self._cases.values()}
+        names = [name for name in self._names if name not in said]
+        return names if len(names) == len(missing) else [f"case-{n}" for n in missing]
 
     def cases(self, interrupted: bool) -> List[CaseResult]:
         """All planned cases in order; those without a word about them failed as not run."""
+        planned = len(self._names) if self.planned is None else self.planned
+        missing = [n for n in range(1, planned + 1) if n not in self._cases]
         if not interrupted:
-            for number in range(1, (self.planned or 0) + 1):
-                if number not in self._cases:
-                    text = "the report says nothing about it"
-                    self._cases[number] = CaseResult(number, self._name(number), NOT_RUN, text)
+            for number, name in zip(missing, self._silent(missing)):
+                text = "the report says nothing about it"
+                self._cases[number] = CaseResult(number, name, NOT_RUN, text)
         return [self._cases[number] for number in sorted(self._cases)]
 
 
