@@ -28,6 +28,16 @@ class Task:
     make: Callable[[Adapter], Job]
     candidates: List[Adapter]
 
+    def again(self, number: int) -> "Task":
+        """The same as one of several repetitions; 0 when it is the only one."""
+
+        def make(adapter: Adapter) -> Job:
+            job = self.make(adapter)
+            job.repeat = number
+            return job
+
+        return Task(make, self.candidates)
+
 
 class Schedule:
     """A pool of threads; each waits for one hypervisor process at a time."""
