@@ -108,6 +108,11 @@ struct access fetch_access(linear_t linear)
 	return (struct access){INSTRUCTION_fetch, .linear = linear};
 }
 
+struct access instruction_access(enum instruction instruction, linear_t linear, uint64_t value)
+{
+	return (struct access){instruction, .linear = linear, .value = {value, ~value}};
+}
+
 struct access as_user(struct access access)
 {
 	access.user = true;

@@ -19,7 +19,8 @@ enum instruction {
 #define INSTRUCTION(name, size, reads, writes, need, text) INSTRUCTION_##name,
 #include "access/instructions.def"
 #undef INSTRUCTION
-	INSTRUCTION_COUNT
+	INSTRUCTION_COUNT,
+	ORDINARY_INSTRUCTIONS = INSTRUCTION_prefetch /* those before it read or write data, or fetch */
 };
 
 /* NEVER: the access is not made; MAYBE: the manuals leave it open (P17). */
@@ -60,6 +61,7 @@ struct outcome attempt(struct access access);
 struct access read_access(linear_t linear, unsigned size);
 struct access write_access(linear_t linear, unsigned size, uint64_t value);
 struct access fetch_access(linear_t linear);
+struct access instruction_access(enum instruction instruction, linear_t linear, uint64_t value);
 struct access as_user(struct access access);
 struct access with_ac(struct access access);
 

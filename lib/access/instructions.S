@@ -65,7 +65,6 @@ access_\name\()_touch:
 	touch pop
 	pop %rax
 	done
-	simple prefetch, prefetcht0 (%rdi)
 
 	instruction or
 	touch or
@@ -185,6 +184,21 @@ access_\name\()_touch:
 	simple stmxcsr, stmxcsr (%rdi)
 	simple sidt, sidt (%rdi)
 	simple sldt, sldt (%rdi)
+
+	simple prefetch, prefetcht0 (%rdi)
+	simple invlpg, invlpg (%rdi)
+	instruction mov_to_cr0
+	touch mov_to_cr0
+	mov %rax, %cr0
+	done
+	instruction mov_to_cr3
+	touch mov_to_cr3
+	mov %rax, %cr3
+	done
+	instruction mov_to_cr4
+	touch mov_to_cr4
+	mov %rax, %cr4
+	done
 
 	/* User mode ends here, in the user window: #UD from this address means that the access completed. */
 	.globl access_user_done

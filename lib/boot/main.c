@@ -18,7 +18,7 @@
 _Noreturn void boot_main(uint32_t magic, uint32_t address);
 
 static struct boot_info boot_info;
-static char selected_cases[LONGEST_WORD];
+static char selected_cases[LONGEST_WORD], permits[LONGEST_WORD];
 
 static bool number_option(const char *word, const char *name, unsigned long long *value)
 {
@@ -37,6 +37,16 @@ static bool is_file_name(const char *word)
 	return strchr(word, '/') || glob_matches("*.flat", word);
 }
 
+static bool text_option(const char *word, const char *name, char *value)
+{
+	size_t length = strlen(name);
+
+	if (strncmp(word, name, length))
+		return false;
+	memcpy(value, word + length, strlen(word + length) + 1);
+	return true;
+}
+
 static void parse_command_line(struct run_options *options)
 {
 	const char *cursor = boot_info.command_line;
@@ -45,9 +55,10 @@ static void parse_command_line(struct run_options *options)
 
 	while (next_word(&cursor, word, sizeof(word))) {
 		value = 0;
-		if (!strncmp(word, "case=", 5)) {
-			memcpy(selected_cases, word + 5, strlen(word + 5) + 1);
-		} else if (number_option(word, "resume=", &value)) {
+		if (text_option(word, "case=", selected_cases) ||
+		    text_option(word, "permit=", permits))
+			continue;
+		if (number_option(word, "resume=", &value)) {
 			options->resume = (unsigned)value;
 		} else if (number_option(word, "seed=", &value)) {
 			options->seed = value;
@@ -59,7 +70,7 @@ static void parse_command_line(struct run_options *options)
 
 _Noreturn void boot_main(uint32_t magic, uint32_t address)
 {
-	struct run_options options = {.cases = selected_cases, .seed = 1};
+	struct run_options options = {.cases = selected_cases, .permits = permits, .seed = 1};
 
 	serial_init();
 	set_console(serial_put);

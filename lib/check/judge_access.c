@@ -11,7 +11,6 @@
 
 #define LONGEST_OPERAND 16
 
-static uint64_t error_code_mask = ~0ull;
 static bool compares_p_with_rsvd;
 
 void compare_p_of_reserved_bit_faults(void)
@@ -158,7 +157,7 @@ static const char *rip_mismatch(const struct judged *judged)
 
 static const char *first_mismatch(const struct judged *judged, struct model_verdict *verdict)
 {
-	uint64_t mask = error_code_mask;
+	uint64_t mask = ~0ull;
 	const char *what;
 
 	if (!compares_p_with_rsvd && judged->answer.walk.end == WALK_RESERVED)

@@ -17,12 +17,18 @@ static bool has_physical_bits_to_spare(void)
 	return maxphyaddr() < 52;
 }
 
+static bool has_no_1_gbyte_pages(void)
+{
+	return !has(FEATURE_pages_1g);
+}
+
 /* Needs that are no bit of CPUID. */
 static const struct {
 	const char *name, *meaning;
 	bool (*met)(void);
 } machine_needs[] = {
 	{"ram_to_2g", "RAM from 1 to 2 GBytes", has_2g_of_memory},
+	{"no_pages_1g", "a processor without 1-GByte pages", has_no_1_gbyte_pages},
 	{"reserved_address_bits", "MAXPHYADDR below 52", has_physical_bits_to_spare},
 };
 

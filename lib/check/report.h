@@ -46,10 +46,15 @@ struct run_options {
 	const char *cases; /* globs with commas; "" for all */
 	unsigned resume;
 	uint64_t seed;
-	const char *boot; /* "multiboot1" */
+	const char *permits; /* ids with commas */
+	const char *boot;    /* "multiboot1" */
 };
 
 int run_cases(const struct run_options *options);
+
+/* Whether the command line says permit=ID: that this hypervisor is known to make use of a permission that only some
+ * have (P15: address bits that are not virtualised). */
+bool is_permitted(const char *id);
 
 /* The seed of everything random. */
 uint64_t run_seed(void);

@@ -4,6 +4,7 @@
  */
 #include "check/report.h"
 
+#include "check/expect.h"
 #include "check/needs.h"
 #include "check/running.h"
 #include "check/state.h"
@@ -20,6 +21,7 @@ extern const struct test_case _cases[], _cases_end[];
 static void *case_context[5];
 static bool in_case;
 static uint64_t seed;
+static const char *permits = "";
 static unsigned passed, failed, skipped;
 static uint64_t all_checks;
 
@@ -65,12 +67,11 @@ static void unexpected_exception(const struct exception_frame *frame, uint64_t c
 	leave_case();
 }
 
-static bool is_selected(const struct test_case *test, const char *globs)
+/* Whether one of the globs in a list with commas matches. */
+static bool matches_list(const char *globs, const char *name)
 {
 	char glob[LONGEST_GLOB];
 
-	if (!*globs)
-		return true;
 	while (*globs) {
 		size_t length = 0;
 
@@ -80,10 +81,20 @@ static bool is_selected(const struct test_case *test, const char *globs)
 		glob[length] = '\0';
 		if (*globs == ',')
 			globs++;
-		if (glob_matches(glob, test->name))
+		if (glob_matches(glob, name))
 			return true;
 	}
 	return false;
+}
+
+static bool is_selected(const struct test_case *test, const char *globs)
+{
+	return !*globs || matches_list(globs, test->name);
+}
+
+bool is_permitted(const char *id)
+{
+	return matches_list(permits, id);
 }
 
 static unsigned count_selected(const char *globs)
@@ -137,6 +148,7 @@ static void run_case(const struct test_case *test, unsigned number)
 	struct text missing_text = TEXT(missing), reason_text = TEXT(reason);
 
 	running = (struct running){0};
+	expectations_reset();
 	printf("# begin %s\n", test->name);
 	if (needs_are_met(test->needs, &missing_text, &reason_text)) {
 		state_save();
@@ -162,6 +174,7 @@ int run_cases(const struct run_options *options)
 	unsigned number = 0, planned = count_selected(options->cases);
 
 	seed = options->seed;
+	permits = options->permits;
 	set_unexpected_exception_handler(unexpected_exception);
 	set_out_of_frames_handler(out_of_frames);
 	print_header(options);

@@ -70,6 +70,8 @@ class Run:
             return self._list(images)
         choice = choose(own.on, adapters_of.load_all(self.hypervisors))
         tasks = self._tasks(images, choice)
+        if not tasks:
+            return 77
         if own.dry_run:
             return self._dry_run(tasks)
         if own.gdb:
@@ -105,8 +107,6 @@ class Run:
                 if candidates:
                     tasks.append(_task(item, candidates, choice, shared))
             self._say_who_cannot(item, choice)
-        if not tasks:
-            raise UserError("nothing can be launched")
         return tasks
 
     def _say_who_cannot(self, item: Selected, choice: Choice) -> None:

@@ -125,7 +125,7 @@ class Output:
     def close(self, folder: Optional[Path]) -> None:
         """The table and the totals."""
         self.terminal.status("")
-        results = sorted(self._results, key=lambda r: (r.image, r.hypervisor, str(r.folder)))
+        results = sorted(self._results, key=lambda r: (r.image, r.hypervisor, r.repeat))
         if len(results) > 1 and self._verbosity >= 0:
             self._table(results)
         for result in results:
@@ -140,7 +140,8 @@ class Output:
             passed = counts[kinds.PASSED] + counts[kinds.UNEXPECTED]
             failed = len(result.cases) - passed - known - counts[kinds.SKIPPED]
             numbers = [len(result.cases), passed, failed, counts[kinds.SKIPPED], known]
-            row = [result.image, result.hypervisor, *map(str, numbers), str(result.checks)]
+            name = f"{result.image} #{result.repeat}" if result.repeat else result.image
+            row = [name, result.hypervisor, *map(str, numbers), str(result.checks)]
             rows.append([*row, f"{result.seconds:.2f}", result.verdict])
         widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADS))]
         self.terminal.say("")

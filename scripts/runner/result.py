@@ -75,6 +75,7 @@ class ImageResult:
     hypervisor: str
     version: str
     folder: Path
+    repeat: int = 0
     planned: Optional[int] = None
     plan_reason: str = ""
     cases: List[CaseResult] = field(default_factory=list)

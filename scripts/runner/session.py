@@ -127,7 +127,7 @@ def run(
     on_line: Optional[Callable[[str], None]] = None,
 ) -> ImageResult:
     """From the first launch to the verdict."""
-    result = ImageResult(job.entry.name, job.adapter.name, job.version, folder)
+    result = ImageResult(job.entry.name, job.adapter.name, job.version, folder, job.repeat)
     account = Account([case.name for case in job.image.select(job.globs)])
     resume: Optional[int] = 0
     while resume is not None:
