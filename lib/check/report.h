@@ -52,8 +52,8 @@ struct run_options {
 
 int run_cases(const struct run_options *options);
 
-/* Whether the command line says permit=ID: that this hypervisor is known to make use of a permission that only some
- * have (P15: address bits that are not virtualised). */
+/* Whether the command line says permit=ID: that this hypervisor is known to make use of a
+ * permission that only some have (P15: address bits that are not virtualised). */
 bool is_permitted(const char *id);
 
 /* The seed of everything random. */
