@@ -21,6 +21,7 @@ const struct paging_format paging_4level = {
 	.top = PML4,
 	.entry_bytes = 8,
 	.linear_bits = 48,
+	.present = P,
 	.level = {LEVELS_1_TO_4},
 };
 
@@ -29,6 +30,7 @@ const struct paging_format paging_5level = {
 	.top = PML5,
 	.entry_bytes = 8,
 	.linear_bits = 57,
+	.present = P,
 	.level = {LEVELS_1_TO_4, [PML5] = {.entry_name = "PML5E",
 					   .shift = 48,
 					   .index_bits = 9,
@@ -50,6 +52,8 @@ uint64_t reserved_bits_set(const struct paging_format *format, const struct pagi
 {
 	uint64_t reserved = format->level[level].reserved;
 
+	if (format->reserved_bits)
+		return format->reserved_bits(rules, level, entry);
 	reserved |= ENTRY_ADDRESS & ~((1ull << rules->maxphyaddr) - 1);
 	if (!rules->execute_disable)
 		reserved |= XD;

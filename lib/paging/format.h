@@ -21,11 +21,17 @@ struct level_format {
 	uint64_t reserved_of_page; /* and these, where it maps a large page */
 };
 
+struct paging_rules;
+
 struct paging_format {
 	const char *name;
 	enum level top;
 	unsigned char entry_bytes;
 	unsigned char linear_bits;
+	uint64_t present; /* an entry is present when any of these bits is 1 */
+	/* Replaces the common rules of reserved_bits_set(); NULL where those apply. */
+	uint64_t (*reserved_bits)(const struct paging_rules *rules, enum level level,
+				  uint64_t entry);
 	struct level_format level[MOST_LEVELS + 1];
 };
 
@@ -35,8 +41,10 @@ extern const struct paging_format paging_5level;
 /* What the processor's features and EFER add to a format. */
 struct paging_rules {
 	unsigned maxphyaddr;
-	bool pages_1g;	      /* CPUID.80000001H:EDX.Page1GB */
-	bool execute_disable; /* EFER.NXE = 1 */
+	bool pages_1g;		 /* CPUID.80000001H:EDX.Page1GB */
+	bool execute_disable;	 /* EFER.NXE = 1 */
+	bool execute_only;	 /* EPT: X without R is allowed */
+	bool mode_based_execute; /* EPT: bit 10 allows fetches from user-mode addresses */
 };
 
 /* Whether a present entry maps a page rather than references a table, and then of level_bytes(). */

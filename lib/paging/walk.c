@@ -29,7 +29,7 @@ void walk_linear(struct walk *walk, const struct paging_format *format,
 		step->level = level;
 		step->address = table + level_index(format, level, linear) * format->entry_bytes;
 		step->entry = read_entry(memory, step->address);
-		if (!(step->entry & P))
+		if (!(step->entry & format->present))
 			return;
 		if (reserved_bits_set(format, rules, level, step->entry)) {
 			walk->end = WALK_RESERVED;
