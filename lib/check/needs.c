@@ -2,6 +2,7 @@
 #include "check/needs.h"
 
 #include "cpu/features.h"
+#include "cpu/vmx_features.h"
 #include "libc/string.h"
 #include "mem/frames.h"
 
@@ -38,6 +39,12 @@ static bool is_met(const char *word, const char **meaning)
 		if (!strcmp(word, feature_table[i].name)) {
 			*meaning = feature_table[i].meaning;
 			return has((enum feature)i);
+		}
+	}
+	for (int i = 0; i < VMX_FEATURE_COUNT; i++) {
+		if (!strcmp(word, vmx_feature_table[i].name)) {
+			*meaning = vmx_feature_table[i].meaning;
+			return has_vmx((enum vmx_feature)i);
 		}
 	}
 	for (unsigned i = 0; i < sizeof(machine_needs) / sizeof(machine_needs[0]); i++) {

@@ -15,6 +15,10 @@ struct journal_entry {
 	uint64_t old;
 };
 
+#define MOST_UNDO_FUNCTIONS 4
+
+static void (*undo_functions[MOST_UNDO_FUNCTIONS])(void);
+static unsigned undo_count;
 static uint64_t saved_cr0, saved_cr3, saved_cr4, saved_efer;
 static struct journal_entry journal[MOST_JOURNAL_ENTRIES];
 static unsigned journal_length;
@@ -88,6 +92,16 @@ void write_word_until_end(volatile uint64_t *word, uint64_t value)
 	*word = value;
 }
 
+void at_case_end(void (*undo)(void))
+{
+	for (unsigned i = 0; i < undo_count; i++)
+		if (undo_functions[i] == undo)
+			return;
+	if (undo_count == MOST_UNDO_FUNCTIONS)
+		end_case_failed("too many functions for the end of a case");
+	undo_functions[undo_count++] = undo;
+}
+
 void state_save(void)
 {
 	saved_cr0 = read_cr0();
@@ -112,6 +126,8 @@ static void undo_journal(void)
 
 void state_restore(void)
 {
+	while (undo_count)
+		undo_functions[--undo_count]();
 	write_cr3(saved_cr3);
 	write_cr4(saved_cr4);
 	write_cr0(saved_cr0);

@@ -25,6 +25,11 @@ void load_root(gpa_t root);
 void write_msr_until_end(uint32_t msr, uint64_t value);
 void write_word_until_end(volatile uint64_t *word, uint64_t value);
 
+/* Called once, after the running case and before anything else is put back: for rooms that bring
+ * the processor into an operation which must be left first. Calls with the same function count
+ * once. */
+void at_case_end(void (*undo)(void));
+
 /* The processor as the model sees it; kept up to date by the functions above. */
 const struct model_processor *processor_now(void);
 
