@@ -179,8 +179,9 @@ def version_in(version: str, wanted: str) -> bool:
     for condition in filter(None, (part.strip() for part in wanted.split(","))):
         sign = condition.rstrip("0123456789.")
         limit = _numbers(condition)
-        # 7.2.22 is "=7.2": compare as many parts as the condition names.
-        cut = have[: len(limit)] if sign in ("=", "==", "<=", ">") else have
+        # 7.2.22 is "=7.2" and not ">7.2": compare as many parts as the condition names.
+        missing = max(0, len(limit) - len(have))
+        cut = (have + (0,) * missing)[: len(limit)]
         holds = {
             "<": cut < limit,
             "<=": cut <= limit,

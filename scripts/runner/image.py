@@ -54,7 +54,7 @@ def load(path: Path) -> Image:
     try:
         image.entry, section = _read_elf(data)
         _read_cases(image, section or b"")
-    except (struct.error, ValueError, IndexError):
+    except (struct.error, ValueError, IndexError, OverflowError):
         raise UserError(f"{path}: is no ELF image, or a broken one") from None
     return image
 

@@ -171,7 +171,7 @@ class Machine:
             if interrupted.is_set():
                 self._end("interrupted", "interrupted")
             if self._ending.kind not in ("", "finished"):
-                self._read_last_words(logs)
+                self._read_last_words(process, logs)
                 return
             wait = self._until_limit(started)
             if wait <= 0:
@@ -236,8 +236,12 @@ class Machine:
                 self._take_stderr(data, logs[name])
         return got
 
-    def _read_last_words(self, logs: Dict[str, BinaryIO]) -> None:
+    def _read_last_words(
+        self, process: "subprocess.Popen[bytes]", logs: Dict[str, BinaryIO]
+    ) -> None:
         """A hypervisor that gives up goes on to print the registers, which are worth having."""
+        if self._ending.kind == "interrupted":
+            self._drain(process, logs)
         until = time.monotonic() + _DRAIN
         while self._ending.kind == "crashed" and time.monotonic() < until:
             if not self._read(0.05, logs):
@@ -251,7 +255,7 @@ class Machine:
         """
         kill_group(process.pid)
         until = time.monotonic() + _DRAIN
-        while self._open and self._ending.kind in ("", "finished"):
+        while self._open and self._ending.kind in ("", "finished", "interrupted"):
             left = until - time.monotonic()
             if left <= 0:
                 return
@@ -292,7 +296,7 @@ class Machine:
                 continue
             start = text.rfind("\n", 0, match.start()) + 1
             line = text[start:].partition("\n")[0].strip()
-            if where == "end":
+            if where == "end" or line.lower() == symptom.text.lower():
                 line = symptom.text
             elif not line.lower().startswith(symptom.text.lower()):
                 line = f"{symptom.text}: {line}"

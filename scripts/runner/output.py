@@ -176,9 +176,13 @@ class Output:
         for kind in (kinds.KNOWN, kinds.UNEXPECTED):
             parts += [f"{counts[kind]} {kind}"] if counts[kind] else []
         broken = sum(bool(result.problems) for result in results)
-        parts += [f"{broken} images failed as a whole"] if broken else []
+        parts += [f"{_images(broken)} failed as a whole"] if broken else []
         interrupted = self._total - len(results) + sum(r.interrupted for r in results)
-        parts += [f"{interrupted} images interrupted"] if interrupted else []
+        parts += [f"{_images(interrupted)} interrupted"] if interrupted else []
         seconds = time.monotonic() - self._started
         logs = f"; logs in {relative(folder)}" if folder else ""
         return f"{', '.join(parts)} in {seconds:.1f} s{logs}"
+
+
+def _images(count: int) -> str:
+    return f"{count} image" if count == 1 else f"{count} images"

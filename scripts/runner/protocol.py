@@ -164,6 +164,8 @@ class Parser:
                 return
         if line.startswith("#"):
             self._remark(line)
+        elif line.startswith(("ok ", "not ok ")):
+            self._problem(f"a result that is not understood: {line[0:80]}")
 
     def _after_end(self, line: str) -> None:
         """A result after the end is a contradiction; last words of a halting machine are not."""

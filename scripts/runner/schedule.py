@@ -51,6 +51,8 @@ class Schedule:
         self._error: Optional[BaseException] = None
         self._lock = threading.Lock()
         self._trial = threading.Lock()
+        self._busy = 0  # workers that are not done
+        self._idle = threading.Event()
         self._proven: Set[str] = set()
         self._unable: Set[str] = set()
 
@@ -60,34 +62,37 @@ class Schedule:
         for task in tasks:
             todo.put(task)
         count = max(1, min(workers, len(tasks)))
-        threads = [threading.Thread(target=self._work, args=(todo,)) for _ in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            self._join(thread)
+        self._busy = count
+        for _ in range(count):
+            threading.Thread(target=self._work, args=(todo,)).start()
+        self._wait()
         if self._error is not None:
             raise self._error
 
-    def _join(self, thread: threading.Thread) -> None:
-        while thread.is_alive():
+    def _wait(self) -> None:
+        """Not by joining: an interrupted join takes a running thread for a finished one."""
+        while not self._idle.is_set():
             try:
-                thread.join(_TICK if self._output.terminal.live else None)
+                self._idle.wait(_TICK if self._output.terminal.live else None)
                 self._output.tick()
             except KeyboardInterrupt:
                 kill_all()
 
     def _work(self, todo: "queue.SimpleQueue[Task]") -> None:
-        while not interrupted.is_set() and self._error is None:
-            try:
-                task = todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                self._run_task(task)
-            except OSError as error:
-                self._error = UserError(f"cannot write the logs: {error}")
-            except BaseException as error:  # shown by the main thread
-                self._error = error
+        try:
+            while not interrupted.is_set() and self._error is None:
+                self._run_task(todo.get_nowait())
+        except queue.Empty:
+            pass
+        except OSError as error:
+            self._error = UserError(f"cannot write the logs: {error}")
+        except BaseException as error:  # shown by the main thread
+            self._error = error
+        finally:
+            with self._lock:
+                self._busy -= 1
+                if not self._busy:
+                    self._idle.set()
 
     def _run_task(self, task: Task) -> None:
         for adapter in task.candidates:
