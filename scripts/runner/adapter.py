@@ -13,7 +13,7 @@ from .errors import UserError, at
 from .hypervisor import FOLDER, Adapter, Known, Offer, Requirement, Symptom
 from .needs import unknown_words, vocabulary
 
-_IMAGES = ("elf", "iso")
+_IMAGES = ("elf", "iso", "rom")
 _CONSOLES = ("stdout", "pty", "fifo")
 _SYMPTOM_KINDS = ("crashed", "reset", "hung")
 _SYMPTOM_PLACES = ("stderr", "log", "end")
@@ -138,6 +138,7 @@ def _read_top(reader: _Reader, name: str) -> Adapter:
         image=reader.choice("image", _IMAGES, "elf"),
         console=reader.choice("console", _CONSOLES, "stdout"),
         log=reader.text("log", ""),
+        known_of=reader.text("known_of", ""),
         noise=reader.pattern("noise") if "noise" in reader.left else None,
         offers=[reader.need("offers", word) for word in reader.strings("offers")],
         time_scale=max(1, reader.number("time_scale", 1)),
@@ -160,7 +161,7 @@ def _read_file(reader: _Reader, files: Dict[str, str]) -> None:
     name = reader.text("name")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise reader.error("name", f"'{name}' is no plain file name")
-    files[name] = reader.text("text")
+    files[name] = "".join(line + "\n" for line in reader.strings("lines", required=True))
 
 
 def _read_requirement(reader: _Reader) -> Requirement:
@@ -202,4 +203,10 @@ def load_all(folder: Path = FOLDER) -> Dict[str, Adapter]:
     """All adapters of the tree, in the order in which `--on auto` tries them."""
     adapters = [load(path) for path in sorted(folder.glob("*.toml"))]
     adapters.sort(key=lambda a: (a.auto == 0, a.auto, a.name))
-    return {adapter.name: adapter for adapter in adapters}
+    by_name = {adapter.name: adapter for adapter in adapters}
+    for adapter in adapters:
+        if adapter.known_of:
+            if adapter.known_of not in by_name:
+                raise UserError(f"{adapter.path}: known_of names no adapter: {adapter.known_of}")
+            adapter.known += by_name[adapter.known_of].known
+    return by_name

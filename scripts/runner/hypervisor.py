@@ -83,6 +83,7 @@ class Adapter:
     console: str = "stdout"
     log: str = ""
     noise: Optional["re.Pattern[str]"] = None
+    known_of: str = ""  # the same hypervisor under another name: its known failures hold here too
     offers: List[str] = field(default_factory=list)
     time_scale: int = 1
     gdb: List[str] = field(default_factory=list)

@@ -40,7 +40,7 @@ class RomMedia:
 
 
 def rom_media(flat: Path, args: str, memory: int, out: Path) -> RomMedia:
-    """Writes the files that boot `flat` with a command line and `memory` MBytes into folder `out`."""
+    """Writes into `out` the files that boot `flat` with a command line and `memory` MBytes."""
     entry, address, content = _segment(flat.read_bytes())
     out.mkdir(parents=True, exist_ok=True)
     media = RomMedia(out / "rom.bin", out / "ram.bin", address, out / "info.bin", INFO_ADDRESS)
@@ -59,7 +59,8 @@ def _segment(elf: bytes) -> "tuple[int, int, bytes]":
             "<IIQQQQ", elf, headers + index * size
         )
         if kind == _PT_LOAD:
-            return entry, address, elf[offset : offset + in_file]
+            end = offset + in_file
+            return entry, address, elf[offset:end]
     raise ValueError("no segment to load")
 
 
@@ -80,7 +81,7 @@ def _rom(entry: int) -> bytes:
     # Accessed bits are set: the processor cannot write them into a ROM.
     descriptors = struct.pack("<QQQ", 0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF)
     descriptors += struct.pack("<HI", 23, _ROM_ADDRESS + _TABLE)
-    rom[_TABLE : _TABLE + len(descriptors)] = descriptors
+    _put(rom, _TABLE, descriptors)
     code = b"\xfa"  # cli
     code += b"\x2e\x66\x0f\x01\x16" + struct.pack("<H", _TABLE + 24)  # lgdtl %cs:descriptors
     code += b"\x0f\x20\xc0\x0c\x01\x0f\x22\xc0"  # CR0.PE = 1
@@ -89,6 +90,11 @@ def _rom(entry: int) -> bytes:
     code += b"\x66\xb8\x10\x00\x8e\xd8\x8e\xc0\x8e\xd0\x8e\xe0\x8e\xe8"  # data segments
     code += b"\x31\xc0\xbb" + struct.pack("<I", INFO_ADDRESS)  # EAX = 0, EBX
     code += b"\xb9" + struct.pack("<I", entry) + b"\xff\xe1"  # jmp *%ecx
-    rom[_CODE : _CODE + len(code)] = code
+    _put(rom, _CODE, code)
     rom[0xFFF0:0xFFF3] = b"\xe9" + struct.pack("<h", _CODE - 0xFFF3)  # the reset vector
     return bytes(rom)
+
+
+def _put(rom: bytearray, at: int, content: bytes) -> None:
+    end = at + len(content)
+    rom[at:end] = content

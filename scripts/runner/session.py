@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 import shlex
+import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from . import media
 from .catalog import Entry
@@ -15,6 +16,7 @@ from .errors import UserError
 from .hypervisor import Adapter, fill
 from .image import Image
 from .machine import Ending, Launch, Limits, Machine
+from .media_rom import rom_media
 from .protocol import Parser, Report
 from .result import Account, ImageResult, apply_known
 
@@ -78,26 +80,46 @@ def prepare(job: Job, folder: Path, resume: int) -> Launch:
     adapter = job.adapter
     words = " ".join(job.words(resume))
     image = job.entry.file
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    values: Dict[str, str] = {}
     if adapter.image == "iso":
         image = media.rescue_iso(image, words, job.options.build / "media")
-    folder = folder.resolve()
-    values = {
-        "image": str(image),
-        "memory": str(job.entry.memory),
-        "cpus": str(job.entry.cpus),
-        "args": words,
-        "machine": adapter.machine_of(job.entry),
-        "tmp": str(folder),
-        "console": str(folder / "console.fifo"),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
+    elif adapter.image == "rom":
+        values.update(_rom_values(job, words, folder))
+    values.update(
+        {
+            "image": str(image),
+            "memory": str(job.entry.memory),
+            "cpus": str(job.entry.cpus),
+            "args": words,
+            "machine": adapter.machine_of(job.entry),
+            "tmp": str(folder),
+            "console": str(folder / "console.fifo"),
+            "port": str(job.gdb_port),
+        }
+    )
     for name, text in adapter.files.items():
         (folder / name).write_text(fill(text, values), encoding="utf-8")
-    values["port"] = str(job.gdb_port)
     more = [fill(word, values) for word in adapter.gdb] if job.gdb_port else []
     command = adapter.build(values, [*more, *job.options.extra])
     log = Path(fill(adapter.log, values)) if adapter.log else None
     return Launch(command, folder, adapter.console, adapter.symptoms, adapter.noise, log)
+
+
+def _rom_values(job: Job, words: str, folder: Path) -> Dict[str, str]:
+    """Files for an emulator that puts them at physical addresses."""
+    try:
+        made = rom_media(job.entry.file, words, job.entry.memory, folder)
+    except (ValueError, struct.error):
+        raise UserError(f"{job.entry.file}: has no segment to put into a ROM medium") from None
+    return {
+        "rom": str(made.rom),
+        "ram": str(made.ram),
+        "ramaddress": hex(made.ram_address),
+        "info": str(made.info),
+        "infoaddress": hex(made.info_address),
+    }
 
 
 class _Listening:

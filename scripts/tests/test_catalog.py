@@ -49,7 +49,7 @@ _ADAPTER_ERRORS = {
     + "[[known]]\ncase = 'x/y'\nreason = 'r'\nversions = 'old'": "f:7: 'old' is not of the form",
     _TOP + "[[symptom]]\nkind = 'odd'": "f:5: 'kind' is 'odd', not one of",
     _TOP + "noise = '('": "f:4: 'noise' is no regular expression",
-    _TOP + "[[file]]\nname = '../x'\ntext = ''": "f:5: '../x' is no plain file name",
+    _TOP + "[[file]]\nname = '../x'\nlines = []": "f:5: '../x' is no plain file name",
 }
 
 

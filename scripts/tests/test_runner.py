@@ -239,9 +239,9 @@ class Placeholders(Bench):
     def test_files_and_memory(self) -> None:
         path = Path(self.root / "hypervisors" / "fake.toml")
         text = path.read_text(encoding="utf-8").replace("{tmp}", "{tmp}/rc")
-        text += "[[file]]\nname = 'rc'\ntext = 'm={memory} {other}'\n"
+        text += "[[file]]\nname = 'rc'\nlines = ['m={memory}', '{other}']\n"
         path.write_text(text, encoding="utf-8")
-        guest = "assert open(folder).read() == 'm=64 {other}'\n" + _GOOD
+        guest = "assert open(folder).read() == 'm=64\\n{other}\\n'\n" + _GOOD
         self.image("good", ["one", "two"], guest, "memory = 64")
         self.expect(0, ["2 passed"])
 
