@@ -2,6 +2,7 @@
 #
 # make            every test image, x86/NAME.c -> x86/NAME.flat
 # make check      host tests, the runner's tests, style and types, then the suite
+# make index      docs/cases.md, the list of all cases
 # make format     lay out C and Python sources
 # make clean
 
@@ -12,10 +13,12 @@ endif
 include config.mak
 
 BUILD  := build
+OUT    := x86
 ROOMS  := boot libc cpu drivers mem paging access model check
-IMAGES := $(patsubst x86/%.c,x86/%.flat,$(wildcard x86/*.c))
+IMAGES := $(patsubst x86/%.c,$(OUT)/%.flat,$(wildcard x86/*.c))
 
-WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	    -Wno-missing-field-initializers
 CFLAGS   := -std=gnu11 -O2 -g $(WARNINGS) -Ilib -MMD -MP
 TARGET   := -m64 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	    -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none \
@@ -45,7 +48,8 @@ $(BUILD)/64/x86/%.o: x86/%.c config.mak Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CFLAGS) $(TARGET) -c $< -o $@
 
-x86/%.flat: $(BUILD)/64/x86/%.o $(OBJECTS) lib/boot/image.lds
+$(OUT)/%.flat: $(BUILD)/64/x86/%.o $(OBJECTS) lib/boot/image.lds
+	@mkdir -p $(@D)
 	$(call say,LD,$@)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $<
 
 clean:

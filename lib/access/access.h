@@ -20,7 +20,8 @@ enum instruction {
 #include "access/instructions.def"
 #undef INSTRUCTION
 	INSTRUCTION_COUNT,
-	ORDINARY_INSTRUCTIONS = INSTRUCTION_prefetch /* those before it read or write data, or fetch */
+	ORDINARY_INSTRUCTIONS =
+		INSTRUCTION_prefetch /* those before it read or write data, or fetch */
 };
 
 /* NEVER: the access is not made; MAYBE: the manuals leave it open (P17). */

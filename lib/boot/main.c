@@ -18,7 +18,7 @@
 _Noreturn void boot_main(uint32_t magic, uint32_t address);
 
 static struct boot_info boot_info;
-static char selected_cases[LONGEST_WORD], permits[LONGEST_WORD];
+static char selected_cases[LONGEST_WORD], permits[LONGEST_WORD], avoided[LONGEST_WORD];
 
 static bool number_option(const char *word, const char *name, unsigned long long *value)
 {
@@ -56,7 +56,7 @@ static void parse_command_line(struct run_options *options)
 	while (next_word(&cursor, word, sizeof(word))) {
 		value = 0;
 		if (text_option(word, "case=", selected_cases) ||
-		    text_option(word, "permit=", permits))
+		    text_option(word, "permit=", permits) || text_option(word, "avoid=", avoided))
 			continue;
 		if (number_option(word, "resume=", &value)) {
 			options->resume = (unsigned)value;
@@ -70,7 +70,8 @@ static void parse_command_line(struct run_options *options)
 
 _Noreturn void boot_main(uint32_t magic, uint32_t address)
 {
-	struct run_options options = {.cases = selected_cases, .permits = permits, .seed = 1};
+	struct run_options options = {
+		.cases = selected_cases, .permits = permits, .avoided = avoided, .seed = 1};
 
 	serial_init();
 	set_console(serial_put);

@@ -47,6 +47,7 @@ struct run_options {
 	unsigned resume;
 	uint64_t seed;
 	const char *permits; /* ids with commas */
+	const char *avoided; /* globs of cases that are known to bring this hypervisor down */
 	const char *boot;    /* "multiboot1" */
 };
 

@@ -46,8 +46,12 @@ static void add_number(struct text *text, unsigned long long value, unsigned bas
 		digits[--at] = "0123456789abcdef"[value % base];
 		value /= base;
 	} while (value);
-	if (negative)
+	if (negative && how.zero) {
+		add_char(text, '-'); /* before the zeros */
+		how.width--;
+	} else if (negative) {
 		digits[--at] = '-';
+	}
 	add_padded(text, digits + at, sizeof(digits) - at, how);
 }
 

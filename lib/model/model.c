@@ -118,9 +118,9 @@ static void fault(struct model_outcome *outcome, const struct walk *walk, uint64
 		outcome->may[walk->count - 1] = 0;
 }
 
-static struct model_outcome permitted(const struct walk *walk,
-				      const struct model_processor *processor,
-				      const struct model_access *access, bool write)
+struct model_outcome model_permitted(const struct walk *walk,
+				     const struct model_processor *processor,
+				     const struct model_access *access, bool write)
 {
 	struct model_outcome outcome = {0};
 	const char *why = 0;
@@ -151,8 +151,8 @@ void model_translate(struct model_answer *answer, const struct model_processor *
 	}
 	walk_linear(&answer->walk, processor->format, &processor->rules, processor->root,
 		    access->linear, read_entry, memory);
-	answer->outcome[0] = permitted(&answer->walk, processor, access, access->write);
+	answer->outcome[0] = model_permitted(&answer->walk, processor, access, access->write);
 	if (access->may_write)
 		answer->outcome[answer->count++] =
-			permitted(&answer->walk, processor, access, !access->write);
+			model_permitted(&answer->walk, processor, access, !access->write);
 }

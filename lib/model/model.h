@@ -23,6 +23,7 @@ struct model_access {
 	unsigned bytes; /* within one page; see model_translate() */
 	bool write;
 	bool may_write; /* a conditional write: both answers are permitted (P17) */
+	bool reads;	/* besides writing: a read-modify-write */
 	bool fetch;
 	bool user;     /* made at CPL 3, explicitly */
 	bool ac;       /* EFLAGS.AC = 1 */
@@ -53,6 +54,12 @@ struct model_answer {
 void model_translate(struct model_answer *answer, const struct model_processor *processor,
 		     const struct model_access *access, read_entry_fn *read_entry,
 		     const void *memory);
+
+/* What paging structures permit that were walked already: the part of model_translate() that the
+ * second dimension shares. */
+struct model_outcome model_permitted(const struct walk *walk,
+				     const struct model_processor *processor,
+				     const struct model_access *access, bool write);
 
 /* What a machine did. */
 struct model_observation {

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "vmx/vmx.h"
+
+#include "check/report.h"
+#include "check/state.h"
+#include "cpu/vmx_features.h"
+#include "mem/frames.h"
+
+#define CR0_NE		(1ull << 5)
+#define REVISION_MASK	0x7fffffffull
+#define DESCRIPTOR_SIZE 10
+
+/* The instruction's own result, from CF and ZF. */
+#define VMX_INSTRUCTION(result, code, ...)                                                    \
+	do {                                                                                  \
+		bool cf_, zf_;                                                                \
+		__asm__ volatile(code : "=@ccc"(cf_), "=@ccz"(zf_) : __VA_ARGS__ : "memory"); \
+		(result) = cf_ ? VMX_FAIL_INVALID : zf_ ? VMX_FAIL_VALID : VMX_SUCCEED;       \
+	} while (0)
+
+static gpa_t vmxon_region;
+static uint8_t saved_gdtr[DESCRIPTOR_SIZE], saved_idtr[DESCRIPTOR_SIZE];
+
+static void must_succeed(enum vmx_result result, const char *instruction)
+{
+	static char message[160];
+	struct text text = TEXT(message);
+
+	if (result == VMX_SUCCEED)
+		return;
+	text_add(&text, "%s failed: ", instruction);
+	text_vmx_failure(&text, result);
+	end_case_failed(message);
+}
+
+enum vmx_result vmread_raw(uint64_t field, uint64_t *value)
+{
+	bool cf, zf;
+
+	__asm__ volatile("vmread %3, %2" : "=@ccc"(cf), "=@ccz"(zf), "=r"(*value) : "r"(field));
+	return cf ? VMX_FAIL_INVALID : zf ? VMX_FAIL_VALID : VMX_SUCCEED;
+}
+
+enum vmx_result vmwrite_raw(uint64_t field, uint64_t value)
+{
+	enum vmx_result result;
+
+	VMX_INSTRUCTION(result, "vmwrite %2, %3", "r"(value), "r"(field));
+	return result;
+}
+
+uint64_t vmread(enum vmcs_field field)
+{
+	uint64_t value = 0;
+
+	must_succeed(vmread_raw(field, &value), "VMREAD");
+	return value;
+}
+
+void vmwrite(enum vmcs_field field, uint64_t value)
+{
+	must_succeed(vmwrite_raw(field, value), "VMWRITE");
+}
+
+/* A VMXON region or VMCS: the revision identifier in its first four bytes. */
+static gpa_t new_region(void)
+{
+	gpa_t region = frame_alloc();
+
+	*(uint32_t *)identity(region) =
+		(uint32_t)(vmx_capability(MSR_IA32_VMX_BASIC) & REVISION_MASK);
+	return region;
+}
+
+/* VM exits leave limits of FFFFH in GDTR and IDTR. */
+static void vmx_off(void)
+{
+	__asm__ volatile("vmxoff" : : : "cc", "memory");
+	__asm__ volatile("lgdt %0; lidt %1" : : "m"(saved_gdtr), "m"(saved_idtr));
+}
+
+static void allow_vmxon(void)
+{
+	uint64_t control = read_msr(MSR_IA32_FEATURE_CONTROL);
+
+	if (!(control & FEATURE_CONTROL_LOCK))
+		write_msr(MSR_IA32_FEATURE_CONTROL,
+			  control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX);
+}
+
+void vmx_on(void)
+{
+	enum vmx_result result;
+
+	allow_vmxon();
+	__asm__ volatile("sgdt %0; sidt %1" : "=m"(saved_gdtr), "=m"(saved_idtr));
+	set_cr0(CR0_NE | (vmx_capability(MSR_IA32_VMX_CR0_FIXED0) & ~(CR0_PE | CR0_PG)));
+	set_cr4(CR4_VMXE);
+	vmxon_region = new_region();
+	VMX_INSTRUCTION(result, "vmxon %2", "m"(vmxon_region.value));
+	must_succeed(result, "VMXON");
+	at_case_end(vmx_off);
+	vmx_forget_everything();
+}
+
+void vmcs_make_current(gpa_t vmcs)
+{
+	enum vmx_result result;
+
+	VMX_INSTRUCTION(result, "vmptrld %2", "m"(vmcs.value));
+	must_succeed(result, "VMPTRLD");
+}
+
+gpa_t vmcs_new(void)
+{
+	gpa_t vmcs = new_region();
+	enum vmx_result result;
+
+	VMX_INSTRUCTION(result, "vmclear %2", "m"(vmcs.value));
+	must_succeed(result, "VMCLEAR");
+	vmcs_make_current(vmcs);
+	return vmcs;
+}
+
+enum vmx_result invept_raw(uint64_t type, uint64_t eptp, uint64_t reserved)
+{
+	uint64_t descriptor[2] = {eptp, reserved};
+	enum vmx_result result;
+
+	VMX_INSTRUCTION(result, "invept %2, %3", "m"(descriptor), "r"(type));
+	return result;
+}
+
+enum vmx_result invvpid_raw(uint64_t type, uint64_t vpid_and_reserved, uint64_t linear)
+{
+	uint64_t descriptor[2] = {vpid_and_reserved, linear};
+	enum vmx_result result;
+
+	VMX_INSTRUCTION(result, "invvpid %2, %3", "m"(descriptor), "r"(type));
+	return result;
+}
+
+void invept(enum invept_type type, uint64_t eptp)
+{
+	must_succeed(invept_raw(type, eptp, 0), "INVEPT");
+}
+
+void invvpid(enum invvpid_type type, uint16_t vpid, linear_t linear)
+{
+	must_succeed(invvpid_raw(type, vpid, linear.value), "INVVPID");
+}
+
+void vmx_forget_everything(void)
+{
+	if (has_vmx(VMX_FEATURE_invept) && has_vmx(VMX_FEATURE_invept_all))
+		invept(INVEPT_ALL_CONTEXT, 0);
+	if (has_vmx(VMX_FEATURE_invvpid) && has_vmx(VMX_FEATURE_invvpid_all))
+		invvpid(INVVPID_ALL_CONTEXT, 0, LINEAR(0));
+}

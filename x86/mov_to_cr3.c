@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Switching address spaces, and what MOV to CR3 and CR4.PGE must drop.
+ *
+ * After MOV to CR3 every translation comes from the new root; nothing but global translations of
+ * the old may be used, at any level, and none of this PCID at all if nothing is global (SDM Vol. 3,
+ * "Operations that Invalidate TLBs and Paging-Structure Caches"; APM Vol. 2, "TLB Management"). A
+ * change of CR4.PGE drops the global ones as well; G means nothing while CR4.PGE = 0, nor in an
+ * entry that references a table ("Global Pages").
+ *
+ * Caught here: roots and tables remembered by address when the frame holds something else by now
+ * (KS28, XS29, CR3 reuse in any cache of roots); edits missed while another root was loaded; lower
+ * tables shared between roots with other rights (KS01); translations that survive a switch (XS29,
+ * BL01, V802); global entries that survive CR4.PGE, or non-global ones taken for global. Shadow
+ * pagers keep many shadow roots and are wrong when one is not brought up to date; emulators forget
+ * one of several caches.
+ *
+ * Not asserted: that global translations survive (P10); anything about PCIDs.
+ */
+#include "test.h"
+
+SUBJECT(mov_to_cr3, "address spaces: switched, edited, shared, freed and reused; global pages");
+
+#define MANUAL "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\""
+
+static gpa_t filled_frame(uint32_t tag)
+{
+	gpa_t frame = frame_alloc();
+
+	frame_fill(frame, PAGE_4K, tag);
+	return frame;
+}
+
+/* An address space in which the case's linear address leads to a frame of its own. */
+struct space {
+	gpa_t root;
+	uint64_t *entry[PML4 + 1];
+	uint32_t tag;
+};
+
+static const uint64_t shared_linear = 0x0000123456789000;
+
+/* Builds structures from the root down to `own`; below that it uses those of `other`. */
+static struct space make_space(uint32_t tag, enum level own, const struct space *other)
+{
+	struct space space = {.root = copy_root(), .tag = tag};
+	gpa_t table = space.root;
+
+	for (int level = PML4; level >= PT; level--) {
+		uint64_t *entries = identity(table);
+		gpa_t next;
+
+		space.entry[level] =
+			&entries[level_index(&paging_4level, (enum level)level, shared_linear)];
+		if (other && level <= (int)own) {
+			*space.entry[level] = *other->entry[level] & ~(A | D);
+			for (int below = level - 1; below >= PT; below--)
+				space.entry[below] = other->entry[below];
+			space.tag = other->tag;
+			break;
+		}
+		next = level == PT ? filled_frame(tag) : frame_alloc();
+		*space.entry[level] = next.value | P | RW | US;
+		table = next;
+	}
+	return space;
+}
+
+static void expect_space(const struct space *space)
+{
+	linear_t linear = LINEAR(shared_linear);
+
+	expect_read(read_access(linear, 8), frame_word(space->tag));
+	expect_read(as_user(read_access(linear_plus(linear, 0xff8), 8)), frame_word(space->tag));
+	expect_read(fetch_access(linear), space->tag);
+	expect_read(as_user(fetch_access(linear)), space->tag);
+}
+
+static void change_leaf(struct space *space, uint32_t tag)
+{
+	*(volatile uint64_t *)space->entry[PT] = filled_frame(tag).value | P | RW | US;
+	space->tag = tag;
+}
+
+TEST(each_root_has_its_own_translations,
+     "One linear address leads to another frame in each of two roots, switch after switch", MANUAL,
+     "")
+{
+	struct space a = make_space(1, PT, NULL), b = make_space(2, PT, NULL);
+
+	for (unsigned i = 0; i < 50; i++) {
+		load_root(a.root);
+		expect_space(&a);
+		load_root(b.root);
+		expect_space(&b);
+	}
+}
+
+#define ROOTS 150
+
+TEST(many_roots_in_turn_and_in_random_order,
+     "With many roots each switch uses the structures of the root that was loaded", MANUAL, "")
+{
+	static struct space spaces[ROOTS];
+	struct random random = random_start(1);
+
+	for (uint32_t i = 0; i < ROOTS; i++) {
+		const struct space *other = i % 5 && i > 5 ? &spaces[i - 5] : NULL;
+
+		spaces[i] = make_space(i + 1, (enum level)(i % 4), other);
+	}
+	for (unsigned i = 0; i < 2 * ROOTS; i++) {
+		const struct space *space = &spaces[i < ROOTS ? i : random_below(&random, ROOTS)];
+
+		load_root(space->root);
+		expect_space(space);
+	}
+}
+
+TEST(edits_under_another_root_are_seen_after_the_switch,
+     "An entry edited at any level while another root is loaded is used after MOV to CR3", MANUAL,
+     "")
+{
+	struct space a = make_space(1, PT, NULL), b = make_space(2, PT, NULL);
+	uint32_t tag = 100;
+
+	for (int level = PT; level <= PML4; level++) {
+		for (unsigned i = 0; i < 6; i++) {
+			struct space fresh = make_space(tag++, PT, NULL);
+
+			load_root(a.root);
+			expect_space(&a);
+			load_root(b.root);
+			expect_space(&b);
+			/* a's entry now leads to the new space's structures */
+			*(volatile uint64_t *)a.entry[level] = *fresh.entry[level];
+			a.tag = fresh.tag;
+			for (int below = PT; below < level; below++)
+				a.entry[below] = fresh.entry[below];
+			expect_space(&b);
+			load_root(a.root);
+			expect_space(&a);
+		}
+	}
+}
+
+TEST(reloading_the_same_root_drops_everything,
+     "MOV to CR3 of its own value makes edits at any level take effect", MANUAL, "")
+{
+	struct space a = make_space(1, PT, NULL);
+	uint32_t tag = 2;
+
+	load_root(a.root);
+	for (int level = PT; level <= PML4; level++) {
+		for (unsigned i = 0; i < 6; i++) {
+			struct space fresh = make_space(tag++, PT, NULL);
+
+			expect_space(&a);
+			*(volatile uint64_t *)a.entry[level] = *fresh.entry[level];
+			a.tag = fresh.tag;
+			for (int below = PT; below < level; below++)
+				a.entry[below] = fresh.entry[below];
+			invalidate(LINEAR(0), MOV_CR3);
+			expect_space(&a);
+		}
+	}
+}
+
+/* Rights of the tables above differ, the page table below is one and the same. */
+TEST(shared_table_has_the_rights_of_each_root,
+     "A table used under two roots gives each the rights of its own upper entries", MANUAL, "")
+{
+	struct space a = make_space(1, PT, NULL), b = make_space(1, PD, &a);
+	const struct access read = read_access(LINEAR(shared_linear), 8);
+	const struct access write = write_access(LINEAR(shared_linear), 8, frame_word(1));
+
+	for (unsigned rights = 0; rights < 16; rights++) {
+		*b.entry[PML4] = (*b.entry[PML4] & ~(RW | US)) | (rights & 1 ? RW : 0) |
+				 (rights & 2 ? US : 0);
+		*a.entry[PML4] = (*a.entry[PML4] & ~(RW | US)) | (rights & 4 ? RW : 0) |
+				 (rights & 8 ? US : 0);
+		for (unsigned i = 0; i < 4; i++) {
+			load_root(i & 1 ? b.root : a.root);
+			expect_as_modelled(as_user(read));
+			expect_as_modelled(as_user(write));
+			expect_as_modelled(write);
+			expect_as_modelled(read);
+		}
+	}
+}
+
+/* The frame of a root becomes a data page, a lower table, then a root again; the frames of its
+ * tables too. */
+TEST(freed_root_can_be_reused_for_anything,
+     "A frame that was a root, or a table, is what its new content makes it", MANUAL, "")
+{
+	struct space a = make_space(1, PT, NULL), b = make_space(2, PT, NULL);
+	struct page window;
+	uint32_t tag = 10;
+
+	window = map_page_at(PT, a.root, P | RW | US);
+	b.root = copy_root();
+	*(uint64_t *)((uintptr_t)identity(b.root) +
+		      8 * level_index(&paging_4level, PML4, shared_linear)) = *b.entry[PML4];
+	for (unsigned i = 0; i < 20; i++) {
+		struct space fresh = make_space(tag++, PT, NULL);
+		uint64_t *root = identity(a.root);
+
+		/* a.root is a root, with the new space's structures below */
+		memcpy(root, identity(image_root()), PAGE_4K);
+		root[level_index(&paging_4level, PML4, shared_linear)] = *fresh.entry[PML4];
+		load_root(a.root);
+		expect_space(&fresh);
+		/* then data of the other space, written by user code */
+		load_root(b.root);
+		for (unsigned at = 0; at < PAGE_4K; at += 8)
+			attempt(as_user(
+				write_access(linear_plus(window.linear, at), 8, frame_word(tag))));
+		expect_space(&b);
+		expect_read(fetch_access(linear_plus(window.linear, 0x100)), tag);
+		/* then the page table of that space */
+		memset(root, 0, PAGE_4K);
+		root[level_index(&paging_4level, PT, shared_linear)] =
+			filled_frame(tag).value | P | RW | US;
+		*(volatile uint64_t *)b.entry[PD] = a.root.value | P | RW | US;
+		load_root(b.root);
+		expect_space(&(struct space){.tag = tag});
+		/* and given back */
+		*(volatile uint64_t *)b.entry[PD] =
+			gpa_of((void *)((uintptr_t)b.entry[PT] & ~(PAGE_4K - 1))).value | P | RW |
+			US;
+		load_root(b.root);
+		expect_space(&b);
+	}
+}
+
+static void (*const flushes[])(void);
+
+static void reload(void)
+{
+	invalidate(LINEAR(0), MOV_CR3);
+}
+
+static void toggle_pge(void)
+{
+	invalidate(LINEAR(0), CR4_PGE_TWICE);
+}
+
+static void clear_pge_then_set(void)
+{
+	clear_cr4(CR4_PGE);
+	set_cr4(CR4_PGE);
+}
+
+static void (*const flushes[])(void) = {reload, toggle_pge, clear_pge_then_set};
+
+/* Leaf changes of pages of a size that were cached at several offsets: with `flags` in the leaf,
+ * `flush` must drop. */
+static void try_leaf(enum level level, uint64_t flags, void (*flush)(void))
+{
+	uint64_t bytes = level == PT ? PAGE_4K : PAGE_2M,
+		 step = level == PT ? PAGE_4K : 37 * PAGE_4K;
+	gpa_t old = frames_alloc(bytes), new = frames_alloc(bytes);
+	struct page page = map_page_at(level, old, P | RW | US | flags);
+
+	frame_fill(old, bytes, 61);
+	frame_fill(new, bytes, 62);
+	for (uint64_t at = 0; at < bytes; at += step) {
+		expect_read(read_access(linear_plus(page.linear, at), 8), frame_word(61));
+		expect_read(as_user(read_access(linear_plus(page.linear, at), 8)), frame_word(61));
+		expect_read(fetch_access(linear_plus(page.linear, at)), 61);
+	}
+	write_entry(&page, level, new.value | P | RW | US | flags | (level > PT ? PS : 0),
+		    NO_FLUSH);
+	flush();
+	for (uint64_t at = 0; at < bytes; at += step) {
+		expect_read(fetch_access(linear_plus(page.linear, at)), 62);
+		expect_read(read_access(linear_plus(page.linear, at), 8), frame_word(62));
+		expect_read(as_user(read_access(linear_plus(page.linear, at), 8)), frame_word(62));
+	}
+}
+
+TEST(mov_to_cr3_drops_translations_that_are_not_global,
+     "MOV to CR3 drops non-global translations of every page size with CR4.PGE = 0 or 1", MANUAL,
+     "")
+{
+	for (unsigned i = 0; i < 4; i++) {
+		try_leaf(PT, 0, reload);
+		try_leaf(PD, 0, reload);
+		if (has(FEATURE_pge))
+			set_cr4(CR4_PGE);
+	}
+}
+
+TEST(global_flag_means_nothing_while_pge_is_clear,
+     "With CR4.PGE = 0 MOV to CR3 drops translations of entries with G = 1 too",
+     "SDM Vol. 3, \"Global Pages\"", "pge")
+{
+	clear_cr4(CR4_PGE);
+	try_leaf(PT, G, reload);
+	try_leaf(PD, G, reload);
+}
+
+TEST(changes_of_cr4_pge_drop_global_translations,
+     "A change of CR4.PGE in either direction drops every translation, global ones too", MANUAL,
+     "pge")
+{
+	for (unsigned i = 1; i < COUNT_OF(flushes); i++) {
+		set_cr4(CR4_PGE);
+		try_leaf(PT, G, flushes[i]);
+		try_leaf(PD, G, flushes[i]);
+		try_leaf(PT, 0, flushes[i]);
+	}
+}
+
+static void clear_pge(void)
+{
+	clear_cr4(CR4_PGE);
+}
+
+TEST(clearing_cr4_pge_drops_global_translations,
+     "CR4.PGE changed from 1 to 0, and no more, drops global translations", MANUAL, "pge")
+{
+	set_cr4(CR4_PGE);
+	try_leaf(PT, G, clear_pge);
+	set_cr4(CR4_PGE);
+	try_leaf(PD, G, clear_pge);
+}
+
+/* G in an entry that references a table is ignored: the page below is not global. */
+TEST(global_flag_in_upper_levels_is_ignored,
+     "G in a PDE or PDPTE that references a table makes nothing global",
+     "SDM Vol. 3, \"Global Pages\"", "pge")
+{
+	set_cr4(CR4_PGE);
+	for (int level = PD; level <= PDPT; level++) {
+		struct page page = map_page_at(PT, filled_frame(71), P | RW | US);
+
+		edit_entry(&page, (enum level)level, INVLPG, .set = G);
+		expect_read(read_access(page.linear, 8), frame_word(71));
+		expect_read(as_user(fetch_access(page.linear)), 71);
+		write_entry(&page, PT, filled_frame(72).value | P | RW | US, MOV_CR3);
+		expect_read(read_access(page.linear, 8), frame_word(72));
+		expect_read(as_user(fetch_access(page.linear)), 72);
+	}
+}
+
+TEST(reserved_bits_of_cr3_fault_and_change_nothing,
+     "MOV to CR3 with a bit from MAXPHYADDR to 62 set raises #GP(0) and CR3 stays",
+     "SDM Vol. 2, \"MOV - Move to/from Control Registers\"", "")
+{
+	uint64_t good = read_cr3();
+
+	for (unsigned bit = maxphyaddr(); bit < 62; bit++) {
+		if (bit == 61 || bit == 62)
+			continue; /* LAM's enables */
+		expect_exception(
+			instruction_access(INSTRUCTION_mov_to_cr3, LINEAR(0), good | 1ull << bit),
+			VECTOR_GP, 0);
+		expect(read_cr3() == good, "CR3 is 0x%llx", (unsigned long long)read_cr3());
+	}
+	expect_exception(as_user(instruction_access(INSTRUCTION_mov_to_cr3, LINEAR(0), good)),
+			 VECTOR_GP, 0);
+}
+
+TEST(pwt_and_pcd_of_cr3_are_kept, "PWT and PCD of CR3 read back and do not change the root",
+     "SDM Vol. 3, \"4-Level Paging and 5-Level Paging\", use of CR3", "")
+{
+	struct space a = make_space(7, PT, NULL);
+
+	for (unsigned bits = 0; bits < 4; bits++) {
+		uint64_t value = a.root.value | (bits & 1 ? CR3_PWT : 0) | (bits & 2 ? CR3_PCD : 0);
+
+		write_cr3(value);
+		expect(read_cr3() == value, "CR3 is 0x%llx", (unsigned long long)read_cr3());
+		expect_space(&a);
+	}
+}
+
+/* Leaf edits of the current and of the other root, in every order, with reads between. */
+TEST(switches_and_edits_in_random_order,
+     "Whatever the order of edits and switches, each read uses the loaded root as it is", MANUAL,
+     "")
+{
+	struct space spaces[4];
+	struct random random = random_start(2);
+	uint32_t tag = 1000;
+
+	for (unsigned i = 0; i < COUNT_OF(spaces); i++)
+		spaces[i] = make_space(tag++, PT, NULL);
+	for (unsigned i = 0; i < 800; i++) {
+		struct space *space = &spaces[random_below(&random, COUNT_OF(spaces))];
+		struct space *edited = &spaces[random_below(&random, COUNT_OF(spaces))];
+
+		if (i % 3 == 0)
+			change_leaf(edited, tag++);
+		load_root(space->root);
+		expect_space(space);
+	}
+}
