@@ -74,8 +74,10 @@ def _description(job: Job, name: str) -> Case:
     return found[0] if found else Case(name)
 
 
-def _stderr(result: ImageResult) -> List[str]:
-    lines = result.stderr.splitlines()
+def _stderr(text: str) -> List[str]:
+    lines = text.splitlines()
+    if not lines:
+        return []
     shown = lines[:_MOST_STDERR]
     more = len(lines) - len(shown)
     return _field("stderr", "\n".join(shown + ([f"... {more} more lines"] if more else [])))
@@ -99,8 +101,7 @@ def describe_case(job: Job, result: ImageResult, case: CaseResult, head: str) ->
     lines += _field("backtrace", "\n".join(frames)) if frames else []
     exceptions = _exceptions(job.entry.file, case.exceptions)
     lines += _field("exception", "\n".join(exceptions)) if exceptions else []
-    # What the hypervisor said belongs to a case that brought it down, not to a wrong answer.
-    lines += _stderr(result) if result.stderr and not case.details else []
+    lines += _stderr(case.stderr)
     lines += _field("replay", replay(job, result, case))
     lines += _field("log", relative((case.folder or result.folder) / "console.log"))
     return "\n".join(lines)
@@ -112,7 +113,7 @@ def describe_problems(job: Job, result: ImageResult, head: str) -> str:
     lines = [f"{head} {result.image} on {on}"]
     for problem in result.problems[:_MOST_STDERR]:
         lines += _field(problem.kind, problem.text)
-    lines += _stderr(result) if result.stderr else []
+    lines += _stderr(result.stderr)
     lines += _field("replay", replay(job, result, None))
     lines += _field("log", relative(result.folder / "console.log"))
     return "\n".join(lines)

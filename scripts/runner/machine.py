@@ -8,17 +8,15 @@ session of its own, which is killed as a group.
 from __future__ import annotations
 
 import os
-import re
 import selectors
 import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO, Callable, Dict, List, Optional, Set
+from typing import BinaryIO, Callable, Dict, List, Set
 
-from .hypervisor import Symptom
+from .errors import UserError
+from .launch import Ending, Launch, Limits
 
 FLOOD = 16 * 1024 * 1024
 _STDERR_KEPT = 1024 * 1024
@@ -29,49 +27,6 @@ _CHUNK = 64 * 1024
 _live: Set[int] = set()
 _live_lock = threading.Lock()
 interrupted = threading.Event()
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds of wall time; 0 means no limit."""
-
-    total: float
-    silence: float
-
-
-@dataclass
-class Launch:
-    """What to start, and how to listen to it."""
-
-    command: List[str]
-    folder: Path  # logs go here
-    console: str = "stdout"  # or "pty", or "fifo": {console} is the path of a FIFO
-    symptoms: List[Symptom] = field(default_factory=list)
-    noise: Optional["re.Pattern[str]"] = None  # lines of stderr that say nothing
-    log: Optional[Path] = None
-
-
-@dataclass
-class Ending:
-    """How a launch came to its end. `kind` is empty when the process just ended by itself."""
-
-    kind: str = ""  # "", "finished", "hung", "time", "flood", "reset", "crashed", "interrupted"
-    text: str = ""
-    status: Optional[int] = None
-    seconds: float = 0.0
-    stderr: str = ""
-    console_bytes: int = 0
-
-    def how(self) -> str:
-        """The process status in words; negative statuses are signals."""
-        if self.status is None:
-            return "killed"
-        if self.status >= 0:
-            return f"status {self.status}"
-        try:
-            return f"signal {signal.Signals(-self.status).name}"
-        except ValueError:
-            return f"signal {-self.status}"
 
 
 def kill_group(pid: int) -> None:
@@ -107,7 +62,7 @@ class Machine:
         self._listening = True
 
     def run(self) -> Ending:
-        """From start to end; OSError when the program cannot be started."""
+        """From start to end."""
         folder = self._launch.folder
         started = time.monotonic()
         self._heard = started
@@ -139,13 +94,16 @@ class Machine:
             path = launch.folder / "console.fifo"
             os.mkfifo(path)
             self._listen(os.open(path, os.O_RDWR | os.O_NONBLOCK), "console")
-        process = subprocess.Popen(
-            launch.command,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                launch.command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise UserError(f"cannot start {launch.command[0]}: {error.strerror}") from None
         with _live_lock:
             _live.add(process.pid)
         if process.stdout is not None:

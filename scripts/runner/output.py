@@ -109,16 +109,19 @@ class Output:
         return f"{verdict} {job.name.ljust(self._width)}  {', '.join(parts)}{reason}"
 
     def _blocks(self, job: Job, result: ImageResult) -> List[str]:
-        blocks = []
+        blocks: List[str] = []
         head = self.terminal.verdict
+        red = [case for case in result.cases if case.kind not in kinds.GREEN]
+        if red and not result.problems and not any(case.stderr for case in red):
+            red[0].stderr = result.stderr  # said by nobody's fault; once is enough
         if result.problems:
             blocks.append(describe_problems(job, result, head(result.problems[0].kind.upper())))
         for case in result.cases:
             # A whole image that never ran needs one block, not one for each of its cases.
             if case.kind == kinds.NOT_RUN and result.problems:
                 continue
-            red = case.kind not in kinds.GREEN
-            if red or (case.kind == kinds.UNEXPECTED and self._strict):
+            is_red = case.kind not in kinds.GREEN
+            if is_red or (case.kind == kinds.UNEXPECTED and self._strict):
                 blocks.append(describe_case(job, result, case, head(case.kind.upper())))
         return blocks
 

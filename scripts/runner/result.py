@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
 from .hypervisor import Adapter, Known, version_in
-from .machine import Ending
+from .launch import Ending
 from .protocol import Report, Reported
 
 PASSED = "passed"
@@ -54,6 +54,7 @@ class CaseResult:
     checks: int = 0
     details: Dict[str, str] = field(default_factory=dict)
     exceptions: List[str] = field(default_factory=list)
+    stderr: str = ""  # of the launch that this case brought down
     folder: Optional[Path] = None
     known: Optional[Known] = None
     was: str = ""  # the kind before it was found to be known
@@ -154,7 +155,9 @@ class Account:
         self.problems += [Problem(BROKEN, text) for text in report.problems]
         if report.end is not None or ending.kind == "interrupted":
             return None
-        self._blame(report, _what_happened(report, ending), folder)
+        guilty = self._blame(report, _what_happened(report, ending))
+        if guilty is not None:
+            guilty.folder, guilty.stderr = folder, ending.stderr
         last = max([report.resume, *self._cases])
         # No progress means that the next start would end just like this one.
         return last if before < last < (self.planned or 0) else None
@@ -188,21 +191,20 @@ class Account:
         case.details, case.exceptions, case.folder = result.details, result.exceptions, folder
         self._cases[result.number] = case
 
-    def _blame(self, report: Report, what: Problem, folder: Path) -> None:
+    def _blame(self, report: Report, what: Problem) -> Optional[CaseResult]:
         """Finds the case that brought the machine down: the one that ran, or the one before."""
         number = report.last + 1
         if report.begun is not None and 1 <= number <= (self.planned or 0):
-            if number not in self._cases:
-                case = CaseResult(number, report.begun, what.kind, what.text, folder=folder)
-                case.exceptions = report.pending
-                self._cases[number] = case
-        elif report.results and report.last in self._cases:
+            case = CaseResult(number, report.begun, what.kind, what.text)
+            case.exceptions = report.pending
+            return self._cases.setdefault(number, case)
+        if report.results and report.last in self._cases:
             case = self._cases[report.last]
-            case.folder = folder
             if case.kind in (PASSED, SKIPPED):
                 case.kind, case.text = what.kind, f"right after its result: {what.text}"
-        else:
-            self.problems.append(what)
+            return case
+        self.problems.append(what)
+        return None
 
     def _silent(self, missing: List[int]) -> List[str]:
         """The names of those that never said theirs, if the file lists as many as are planned."""

@@ -15,7 +15,8 @@ from .catalog import Entry
 from .errors import UserError
 from .hypervisor import Adapter, fill
 from .image import Image
-from .machine import Ending, Launch, Limits, Machine
+from .launch import Ending, Launch, Limits
+from .machine import Machine
 from .media_rom import rom_media
 from .protocol import Parser, Report
 from .result import Account, ImageResult, apply_known
@@ -178,10 +179,7 @@ def _launch(
     launch = prepare(job, folder, resume)
     (folder / "command").write_text(shlex.join(launch.command) + "\n", encoding="utf-8")
     machine = Machine(launch, job.limits(), _Listening(parser, listener).feed)
-    try:
-        ending = machine.run()
-    except OSError as error:
-        raise UserError(f"cannot start {launch.command[0]}: {error.strerror}") from None
+    ending = machine.run()
     return parser.finish(), ending
 
 
@@ -191,8 +189,7 @@ def _note(result: ImageResult, report: Report, ending: Ending) -> None:
     result.facts = result.facts or report.facts
     result.notes += [note for note in report.notes if note not in result.notes]
     result.interrupted = result.interrupted or ending.kind == "interrupted"
-    if not report.terminal and ending.stderr:
-        result.stderr = ending.stderr
+    result.stderr = result.stderr or ending.stderr
     result.booted = result.booted or report.boots > 0
     if result.launches == 1 and not report.boots and not ending.console_bytes:
         result.unlaunched = ending.kind == "" and ending.status not in (None, 0)

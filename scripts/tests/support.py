@@ -21,7 +21,7 @@ from typing import List, Sequence, Tuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from runner import cli, machine  # noqa: E402
-from runner.machine import Ending  # noqa: E402
+from runner.launch import Ending  # noqa: E402
 from runner.protocol import Parser  # noqa: E402
 from runner.result import Account, ImageResult  # noqa: E402
 

@@ -8,7 +8,7 @@ from typing import Dict, List, Tuple
 
 from support import GOLDEN, judge
 
-from runner.machine import Ending
+from runner.launch import Ending
 from runner.protocol import Parser
 
 _PASS = ["passed", "skipped", "passed"]

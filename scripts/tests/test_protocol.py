@@ -10,7 +10,7 @@ from typing import List
 
 from support import GOLDEN, judge
 
-from runner.machine import Ending
+from runner.launch import Ending
 from runner.protocol import Parser, clean
 
 _ROUNDS = 4000
