@@ -16,9 +16,11 @@ struct test_case {
 
 #define CASE_TEXT_(text)   #text
 #define CASE_STRING_(text) CASE_TEXT_(text)
-#define LISTED_(name, ...)                                                                  \
-	static const char name[] __attribute__((section(".shadowbox"), used, aligned(1))) = \
-		__VA_ARGS__
+/* The line makes the order of the source the order in the file, which compilers do not keep. */
+#define LISTED_(name, ...)                                                                         \
+	static const char name[]                                                                   \
+		__attribute__((section(".shadowbox." CASE_STRING_(__LINE__)), used, aligned(1))) = \
+			__VA_ARGS__
 
 /* Once per image: its name and one line on its subject. */
 #define SUBJECT(name, summary)                                  \
