@@ -69,6 +69,7 @@ class Output:
         with self._lock:
             self._running.pop(job.name, None)
             self._results.append(result)
+        self.tick()
         blocks = self._blocks(job, result)
         if self._verbosity > 0 and not live:
             for case in result.cases:
@@ -78,7 +79,6 @@ class Output:
             self.terminal.say(self._summary_line(job, result))
         for block in blocks:
             self.terminal.say("\n" + block + "\n")
-        self.tick()
 
     def dropped(self, job: Job) -> None:
         """The job goes to another hypervisor."""
