@@ -216,7 +216,7 @@ static void plant_canaries(const struct subject *subject, gpa_t *tables, unsigne
 
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t *used = subject->page.entry[subject->page.level + i];
-		uint64_t *table = (uint64_t *)((uintptr_t)used & ~(PAGE_4K - 1));
+		uint64_t *table = table_of(used);
 
 		*used |= IGNORED_9_11 | IGNORED_52_58;
 		for (unsigned at = 0; at < 512; at++)

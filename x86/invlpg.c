@@ -296,7 +296,7 @@ static void try_new_subtree(enum level level, linear_t (*operand)(const struct p
 	gpa_t old_frame = filled_frame(OLD), new_frame = filled_frame(NEW);
 	struct page page = map_page_at(PT, old_frame, P | RW | US);
 	gpa_t new_table = frame_alloc(), lower = new_frame;
-	uint64_t *leaf_table = (uint64_t *)((uintptr_t)page.entry[PT] & ~(PAGE_4K - 1));
+	uint64_t *leaf_table = table_of(page.entry[PT]);
 	uint64_t *table;
 
 	for (unsigned i = 0; i < 512; i++)

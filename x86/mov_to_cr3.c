@@ -227,7 +227,7 @@ TEST(freed_root_can_be_reused_for_anything,
 		expect_space(&(struct space){.tag = tag});
 		/* and given back */
 		*(volatile uint64_t *)b.entry[PD] =
-			gpa_of((void *)((uintptr_t)b.entry[PT] & ~(PAGE_4K - 1))).value | P | RW |
+			gpa_of(table_of(b.entry[PT])).value | P | RW |
 			US;
 		load_root(b.root);
 		expect_space(&b);

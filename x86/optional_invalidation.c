@@ -73,7 +73,7 @@ TEST(entry_made_present_among_used_neighbours,
      "")
 {
 	struct page page = map_page_at(PT, filled_frame(OLD), P | RW | US);
-	uint64_t *table = (uint64_t *)((uintptr_t)page.entry[PT] & ~(PAGE_4K - 1));
+	uint64_t *table = table_of(page.entry[PT]);
 	linear_t base = LINEAR(page.linear.value & ~(PAGE_2M - 1));
 	gpa_t frame = filled_frame(NEW);
 

@@ -35,7 +35,7 @@ uint64_t run_seed(void)
 	return seed;
 }
 
-static void out_of_frames(void)
+static void fail_for_memory(void)
 {
 	end_case_failed("no memory left: give the image more in unittests.cfg");
 }
@@ -179,7 +179,7 @@ int run_cases(const struct run_options *options)
 	seed = options->seed;
 	permits = options->permits;
 	set_unexpected_exception_handler(unexpected_exception);
-	set_out_of_frames_handler(out_of_frames);
+	set_out_of_frames_handler(fail_for_memory);
 	print_header(options);
 	if (!planned) {
 		printf("1..0 # SKIP no case matches\n");

@@ -124,6 +124,13 @@ static void undo_journal(void)
 	}
 }
 
+void release_pages(void)
+{
+	spaces_reset();
+	frames_release();
+	invalidate(LINEAR(0), CR4_PGE_TWICE);
+}
+
 void state_restore(void)
 {
 	while (undo_count)
@@ -134,8 +141,6 @@ void state_restore(void)
 	if (read_efer() != saved_efer)
 		write_efer(saved_efer);
 	undo_journal();
-	spaces_reset();
-	frames_release();
-	invalidate(LINEAR(0), CR4_PGE_TWICE);
+	release_pages();
 	update_processor();
 }

@@ -33,6 +33,9 @@ void at_case_end(void (*undo)(void));
 /* The processor as the model sees it; kept up to date by the functions above. */
 const struct model_processor *processor_now(void);
 
+/* In a case that maps very many pages: forgets all pages and frames so far. */
+void release_pages(void);
+
 /* Around each case; `restore` also flushes everything and takes back frames and pages. */
 void state_save(void);
 void state_restore(void);

@@ -11,7 +11,7 @@ static struct memory_range ranges[MOST_RANGES];
 static unsigned range_count;
 static uint64_t low, high;	     /* what frames can come from */
 static uint64_t next_low, next_high; /* single frames grow upwards, larger ones downwards */
-static void (*out_of_frames)(void);
+static void (*out_of_frames_handler)(void);
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
@@ -52,10 +52,10 @@ uint64_t frames_left(void)
 	return (next_high - next_low) / PAGE_4K;
 }
 
-static _Noreturn void give_up(void)
+_Noreturn void out_of_frames(void)
 {
-	if (out_of_frames)
-		out_of_frames();
+	if (out_of_frames_handler)
+		out_of_frames_handler();
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }
@@ -65,7 +65,7 @@ gpa_t frame_alloc(void)
 	gpa_t frame = GPA(next_low);
 
 	if (next_high - next_low < PAGE_4K)
-		give_up();
+		out_of_frames();
 	next_low += PAGE_4K;
 	memset(identity(frame), 0, PAGE_4K);
 	return frame;
@@ -78,10 +78,10 @@ gpa_t frames_alloc(uint64_t bytes)
 	if (bytes <= PAGE_4K)
 		return frame_alloc();
 	if (bytes > next_high)
-		give_up();
+		out_of_frames();
 	start = (next_high - bytes) & ~(bytes - 1);
 	if (start < next_low)
-		give_up();
+		out_of_frames();
 	next_high = start;
 	if (bytes < PAGE_2M)
 		memset(identity(GPA(start)), 0, bytes);
@@ -101,5 +101,5 @@ bool is_ram(gpa_t start, uint64_t bytes)
 
 void set_out_of_frames_handler(void (*handler)(void))
 {
-	out_of_frames = handler;
+	out_of_frames_handler = handler;
 }

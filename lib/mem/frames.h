@@ -33,6 +33,9 @@ bool is_ram(gpa_t start, uint64_t bytes);
 /* Takes all frames back. */
 void frames_release(void);
 
+/* Ends the case as allocation does when memory is short. */
+_Noreturn void out_of_frames(void);
+
 /* Called when memory is short; must not return. */
 void set_out_of_frames_handler(void (*handler)(void));
 

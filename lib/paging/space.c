@@ -80,26 +80,45 @@ static linear_t linear_of_slot(unsigned slot, enum level level)
 	return LINEAR(linear);
 }
 
-struct page map_page_at(enum level level, gpa_t frame, uint64_t flags)
+struct page map_page_at_linear(linear_t linear, enum level level, gpa_t frame, uint64_t flags)
 {
 	const struct paging_format *format = current_format();
 	uint64_t *table = identity_pml4;
-	struct page page = {.frame = frame, .level = level};
+	struct page page = {.linear = linear, .frame = frame, .level = level};
 
-	if (next_slot == END_PAGE_SLOTS)
-		next_slot = FIRST_PAGE_SLOT; /* cannot happen within one case of sane size */
-	page.linear = linear_of_slot(next_slot++, level);
 	page.bytes = level_bytes(format, level);
-	for (int at = format->top; at > (int)level; at--) {
+	for (int at = PML4; at > (int)level; at--) {
 		gpa_t next = frame_alloc();
 
-		page.entry[at] = &table[level_index(format, (enum level)at, page.linear.value)];
+		page.entry[at] = &table[level_index(format, (enum level)at, linear.value)];
 		*page.entry[at] = next.value | P | RW | US;
 		table = identity(next);
 	}
-	page.entry[level] = &table[level_index(format, level, page.linear.value)];
+	page.entry[level] = &table[level_index(format, level, linear.value)];
 	*page.entry[level] = frame.value | flags | (level > PT ? PS : 0);
 	return page;
+}
+
+static unsigned take_slot(void)
+{
+	if (next_slot == END_PAGE_SLOTS)
+		out_of_frames();
+	return next_slot++;
+}
+
+struct page map_page_at(enum level level, gpa_t frame, uint64_t flags)
+{
+	return map_page_at_linear(linear_of_slot(take_slot(), level), level, frame, flags);
+}
+
+linear_t unused_linear(void)
+{
+	return LINEAR((uint64_t)take_slot() << 39);
+}
+
+uint64_t *table_of(const uint64_t *entry)
+{
+	return (uint64_t *)((uintptr_t)entry & ~(PAGE_4K - 1));
 }
 
 struct page map_page(uint64_t flags)

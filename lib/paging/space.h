@@ -36,6 +36,15 @@ void spaces_init(void);
 struct page map_page(uint64_t flags);
 struct page map_page_at(enum level level, gpa_t frame, uint64_t flags);
 
+/* The same at a linear address of the caller's choice, in a PML4E that no page uses yet. */
+struct page map_page_at_linear(linear_t linear, enum level level, gpa_t frame, uint64_t flags);
+
+/* The first linear address of a PML4E that no page uses yet; the next page will use another. */
+linear_t unused_linear(void);
+
+/* The paging structure that holds an entry. */
+uint64_t *table_of(const uint64_t *entry);
+
 /* The physical address of the root structure that CR3 holds, and the image's own. */
 gpa_t current_root(void);
 gpa_t image_root(void);
