@@ -111,6 +111,7 @@ TEST(each_instruction_sets_the_flags_of_what_it_does,
 		for (int i = 0; i < ORDINARY_INSTRUCTIONS; i++) {
 			try_instruction((enum level)level, (enum instruction)i, false);
 			try_instruction((enum level)level, (enum instruction)i, true);
+			release_pages();
 		}
 	}
 }
@@ -140,6 +141,7 @@ TEST(write_sets_dirty_after_a_read_was_cached,
 		for (int i = 0; i < ORDINARY_INSTRUCTIONS; i++) {
 			try_write_after_read((enum level)level, (enum instruction)i, false);
 			try_write_after_read((enum level)level, (enum instruction)i, true);
+			release_pages();
 		}
 	}
 }
