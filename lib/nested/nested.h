@@ -84,20 +84,22 @@ struct l2 {
 	bool user;	   /* CPL 3 */
 	linear_t code[2];  /* the stubs' page: supervisor-mode, user-mode */
 	gpa_t root, root_frame;
-	unsigned next_slot;
-	void *vendor;
+	unsigned next_slot, pages;
+	const struct nested_backend *backend;
+	void *vendor; /* the backend's own */
 };
 
 struct nested_backend {
 	const char *name; /* "VMX" */
-	const struct second_level_kind *second_level;
-	/* Prepares the processor and the guest for l2_start(); ends the case where it cannot. */
+	/* Prepares the processor, the guest and an empty second level for l2_start(), whose options
+	 * and mode are in *l2; ends the case where it cannot. */
 	void (*start)(struct l2 *l2);
 	/* One VM entry and exit. */
 	void (*enter)(struct l2 *l2, struct l2_registers *registers, struct l2_exit *exit);
 };
 
 extern const struct nested_backend nested_vmx;
+extern const struct nested_backend *const nested_svm; /* NULL until the suite has it */
 
 /* A guest in this mode, with a second level and its stubs mapped; gone after the case.
  * l2_start(L2_4LEVEL, .accessed_dirty = true) */
@@ -126,6 +128,16 @@ struct l2_page l2_map(struct l2 *l2, enum level level, uint64_t flags, uint32_t 
 /* Any frame of L1's, of the second level's page size, somewhere in L2's physical memory. */
 gpa_t l2_place(struct l2 *l2, gpa_t frame, enum level second, bool alone);
 
+/* Where the second level maps an L2-physical address now; 0 where it does not. */
+gpa_t l2_frame_of(const struct l2 *l2, gpa_t gpa);
+
+/* Replaces an entry of L2's paging structures; nothing is invalidated. */
+void l2_write_entry(const struct l2 *l2, const struct l2_page *page, enum level level,
+		    uint64_t value);
+
+/* The processor as the model sees it while L2 accesses `linear`. */
+struct model_processor l2_processor(const struct l2 *l2, linear_t linear);
+
 /* Makes one access in L2. */
 struct l2_outcome l2_attempt(struct l2 *l2, struct access access);
 
@@ -135,18 +147,32 @@ void text_l2_outcome(struct text *text, const struct l2_outcome *outcome);
 /* Expectations, as in check/expect.h. All judge one attempt by l2. */
 
 /* By the model, for structures of which nothing is cached: everything is invalidated first. */
-#define expect_l2_as_modelled(l2, access)    judge_l2_access(__FILE__, __LINE__, l2, access)
+#define expect_l2_as_modelled(l2, access) judge_l2_access(__FILE__, __LINE__, l2, access)
 
 /* The access completes and reads this value. */
-#define expect_l2_read(l2, access, value)    judge_l2_read(__FILE__, __LINE__, l2, access, value)
+#define expect_l2_read(l2, access, value) judge_l2_read(__FILE__, __LINE__, l2, access, value)
 
-/* A violation at this L2-physical address. */
-#define expect_l2_violation(l2, access, gpa) judge_l2_violation(__FILE__, __LINE__, l2, access, gpa)
+/* The access completes. */
+#define expect_l2_completes(l2, access)	  judge_l2_completes(__FILE__, __LINE__, l2, access)
+
+/* A violation, or a misconfiguration, at this L2-physical address. */
+#define expect_l2_violation(l2, access, gpa) \
+	judge_l2_exit(__FILE__, __LINE__, l2, access, L2_VIOLATION, gpa)
+#define expect_l2_misconfiguration(l2, access, gpa) \
+	judge_l2_exit(__FILE__, __LINE__, l2, access, L2_MISCONFIGURATION, gpa)
+
+/* #PF, which L2's own structures cause, with CR2 at the access's address. */
+#define expect_l2_page_fault(l2, access, error_code) \
+	judge_l2_page_fault(__FILE__, __LINE__, l2, access, error_code)
 
 struct l2_outcome judge_l2_access(const char *file, int line, struct l2 *l2, struct access access);
 struct l2_outcome judge_l2_read(const char *file, int line, struct l2 *l2, struct access access,
 				uint64_t value);
-struct l2_outcome judge_l2_violation(const char *file, int line, struct l2 *l2,
-				     struct access access, gpa_t gpa);
+struct l2_outcome judge_l2_completes(const char *file, int line, struct l2 *l2,
+				     struct access access);
+struct l2_outcome judge_l2_exit(const char *file, int line, struct l2 *l2, struct access access,
+				enum l2_exit_kind kind, gpa_t gpa);
+struct l2_outcome judge_l2_page_fault(const char *file, int line, struct l2 *l2,
+				      struct access access, uint64_t error_code);
 
 #endif

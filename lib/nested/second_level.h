@@ -36,6 +36,7 @@ struct second_level_kind {
 	uint64_t page_flags;  /* of a new entry that maps a page, but for its rights */
 	uint64_t (*rights)(unsigned rights); /* SECOND_* as bits of an entry */
 	uint64_t rights_mask;		     /* all bits that rights() can set */
+	uint64_t accessed, dirty;	     /* flags of an entry, where they are kept */
 	void (*invalidate)(struct second_level *second, enum second_invalidation how);
 };
 

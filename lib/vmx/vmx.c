@@ -19,6 +19,7 @@
 	} while (0)
 
 static gpa_t vmxon_region;
+static bool is_on;
 static uint8_t saved_gdtr[DESCRIPTOR_SIZE], saved_idtr[DESCRIPTOR_SIZE];
 
 static void must_succeed(enum vmx_result result, const char *instruction)
@@ -76,6 +77,7 @@ static gpa_t new_region(void)
 static void vmx_off(void)
 {
 	__asm__ volatile("vmxoff" : : : "cc", "memory");
+	is_on = false;
 	__asm__ volatile("lgdt %0; lidt %1" : : "m"(saved_gdtr), "m"(saved_idtr));
 }
 
@@ -99,8 +101,14 @@ void vmx_on(void)
 	vmxon_region = new_region();
 	VMX_INSTRUCTION(result, "vmxon %2", "m"(vmxon_region.value));
 	must_succeed(result, "VMXON");
+	is_on = true;
 	at_case_end(vmx_off);
 	vmx_forget_everything();
+}
+
+bool vmx_is_on(void)
+{
+	return is_on;
 }
 
 void vmcs_make_current(gpa_t vmcs)

@@ -31,6 +31,7 @@ const char *vmx_error_text(unsigned number);
 /* Enters VMX operation, if need be by writing and locking IA32_FEATURE_CONTROL; it is left after
  * the case. The case needs `vmx_allowed`. */
 void vmx_on(void);
+bool vmx_is_on(void);
 
 /* A new VMCS, cleared and current, in a frame of its own. */
 gpa_t vmcs_new(void);

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * L2's physical memory and its own paging structures.
+ *
+ *   L2-physical   192 MBytes   the stubs' pages
+ *                 1 GByte on   everything else, by slots: frames in a GByte of their own each
+ * (modulo 3 GBytes for modes with 32-bit entries), at indexes that differ at every level; one of
+ * them may be alone in the upper half of the 40 bits, and so at the top of the second level
+ */
+#include "nested/l2.h"
+
+#include "check/report.h"
+#include "cpu/control.h"
+#include "cpu/features.h"
+#include "libc/string.h"
+#include "mem/frames.h"
+#include "paging/entry.h"
+
+#define CODE_GPA	 0x0c000000ull
+#define CODE_LINEAR	 0x00007f8000000000ull
+#define CODE_LINEAR_32	 0xc0000000ull
+#define CODE_USER_OFFSET 0x10000ull
+#define ALONE_BIT	 39
+#define ENTRIES		 512
+#define CR4_OSFXSR	 (1ull << 9)
+#define TABLE_FLAGS	 (P | RW | US | A)
+
+extern const char _user[], _user_end[];
+
+static struct l2 l2_of_case;
+
+/* 32-bit paging with CR4.PSE = 1; PAE from the page directory down, since the PDPTEs are registers.
+ */
+static const struct paging_format format_32bit = {
+	.name = "32-bit",
+	.top = PD,
+	.entry_bytes = 4,
+	.linear_bits = 32,
+	.present = P,
+	.level =
+		{[PT] = {.entry_name = "PTE", .shift = 12, .index_bits = 10},
+		 [PD] = {.entry_name = "PDE", .shift = 22, .index_bits = 10, .can_map_page = true}},
+};
+
+static const struct paging_format format_pae = {
+	.name = "PAE",
+	.top = PD,
+	.entry_bytes = 8,
+	.linear_bits = 32,
+	.present = P,
+	.level = {[PT] = {.entry_name = "PTE", .shift = 12, .index_bits = 9},
+		  [PD] = {.entry_name = "PDE", .shift = 21, .index_bits = 9, .can_map_page = true}},
+};
+
+const struct paging_format *l2_format(const struct l2 *l2)
+{
+	static const struct paging_format *const formats[L2_MODES] = {
+		[L2_32BIT] = &format_32bit,
+		[L2_PAE] = &format_pae,
+		[L2_4LEVEL] = &paging_4level,
+		[L2_5LEVEL] = &paging_5level,
+	};
+
+	return formats[l2->mode];
+}
+
+bool l2_is_64bit(const struct l2 *l2)
+{
+	return l2->mode >= L2_4LEVEL;
+}
+
+static gpa_t slot_gpa(const struct l2 *l2, unsigned slot, bool alone)
+{
+	uint64_t region = l2_is_64bit(l2) ? slot + 1 : slot % 3 + 1;
+	uint64_t gpa = region << 30;
+
+	gpa |= (uint64_t)((slot * 13 + 21) % ENTRIES) << 21;
+	gpa |= (uint64_t)((slot * 29 + 100) % ENTRIES) << 12;
+	return GPA(gpa | (alone ? 1ull << ALONE_BIT : 0));
+}
+
+gpa_t l2_place(struct l2 *l2, gpa_t frame, enum level second, bool alone)
+{
+	enum level level = second ? second : PT;
+	uint64_t bytes = level_bytes(l2->second.model.format, level);
+	gpa_t gpa = slot_gpa(l2, l2->next_slot++, alone);
+
+	gpa.value &= ~(bytes - 1);
+	second_map(&l2->second, gpa, GPA(frame.value & ~(bytes - 1)), level, SECOND_ALL);
+	return gpa_plus(gpa, frame.value & (bytes - 1));
+}
+
+static uint64_t read_identity(const void *memory, uint64_t address)
+{
+	(void)memory;
+	return address < IDENTITY_MAP_BYTES ? *(const volatile uint64_t *)identity(GPA(address))
+					    : 0;
+}
+
+gpa_t l2_frame_of(const struct l2 *l2, gpa_t gpa)
+{
+	const struct model_second_level *model = &l2->second.model;
+	struct walk walk;
+
+	walk_linear(&walk, model->format, &model->rules, model->root, gpa.value, read_identity,
+		    NULL);
+	return GPA(walk.end == WALK_MAPPED ? walk.physical : 0);
+}
+
+static void write_entry_of(const struct l2 *l2, volatile uint8_t *entry, uint64_t value)
+{
+	if (l2_format(l2)->entry_bytes == 4)
+		*(volatile uint32_t *)entry = (uint32_t)value;
+	else
+		*(volatile uint64_t *)entry = value;
+}
+
+uint64_t l2_read_entry(const struct l2 *l2, const volatile uint8_t *entry)
+{
+	if (l2_format(l2)->entry_bytes == 4)
+		return *(const volatile uint32_t *)entry;
+	return *(const volatile uint64_t *)entry;
+}
+
+void l2_write_entry(const struct l2 *l2, const struct l2_page *page, enum level level,
+		    uint64_t value)
+{
+	write_entry_of(l2, page->entry[level], value);
+}
+
+/* PAE: the page directory of a PDPTE, made on its first use. */
+static gpa_t pae_directory(struct l2 *l2, linear_t linear, bool alone)
+{
+	unsigned index = (unsigned)(linear.value >> 30);
+	uint64_t *pdpte = (uint64_t *)identity(l2->root_frame) + index;
+
+	if (!(*pdpte & P))
+		*pdpte = l2_place(l2, frame_alloc(), l2->options.second_of_tables, alone).value | P;
+	l2->pdpte[index] = *pdpte;
+	return GPA(*pdpte & ENTRY_ADDRESS);
+}
+
+/* The entry at `level` for a linear address, with the structures above made as needed; where each
+ * structure is goes to *page. */
+static void find_entries(struct l2 *l2, struct l2_page *page, linear_t linear, enum level level,
+			 unsigned alone)
+{
+	const struct paging_format *format = l2_format(l2);
+	gpa_t table = l2->root;
+
+	if (l2->mode == L2_PAE)
+		table = pae_directory(l2, linear, alone == PD);
+	for (int at = format->top;; at--) {
+		enum level here = (enum level)at;
+		uint64_t offset = level_index(format, here, linear.value) * format->entry_bytes;
+
+		page->table[at] = table;
+		page->entry_gpa[at] = table.value + offset;
+		page->entry[at] = identity(l2_frame_of(l2, GPA(page->entry_gpa[at])));
+		if (here == level)
+			return;
+		if (!(l2_read_entry(l2, page->entry[at]) & P)) {
+			bool is_alone = alone && (unsigned)at - 1 == alone;
+
+			table = l2_place(l2, frame_alloc(), l2->options.second_of_tables, is_alone);
+			write_entry_of(l2, page->entry[at], table.value | TABLE_FLAGS);
+		}
+		table = GPA(l2_read_entry(l2, page->entry[at]) & ENTRY_ADDRESS);
+	}
+}
+
+static void map_code(struct l2 *l2)
+{
+	uint64_t base = l2_is_64bit(l2) ? CODE_LINEAR : CODE_LINEAR_32;
+	struct l2_page page;
+
+	for (uint64_t at = 0; at < (uint64_t)(_user_end - _user); at += PAGE_4K) {
+		second_map(&l2->second, GPA(CODE_GPA + at), gpa_of(_user + at), PT, SECOND_ALL);
+		if (l2->mode == L2_UNPAGED)
+			continue;
+		for (unsigned user = 0; user < 2; user++) {
+			linear_t linear = LINEAR(base + at + user * CODE_USER_OFFSET);
+
+			find_entries(l2, &page, linear, PT, 0);
+			write_entry_of(l2, page.entry[PT],
+				       (CODE_GPA + at) | P | A | (user ? US : 0));
+		}
+	}
+	l2->code[0] = l2->code[1] = LINEAR(CODE_GPA);
+	if (l2->mode != L2_UNPAGED) {
+		l2->code[0] = LINEAR(base);
+		l2->code[1] = LINEAR(base + CODE_USER_OFFSET);
+	}
+}
+
+/* Indexes that differ between pages and between a page's levels. */
+static linear_t linear_of_page(const struct l2 *l2, unsigned number, enum level level)
+{
+	uint64_t linear = 0;
+
+	if (l2->mode == L2_5LEVEL)
+		linear |= (uint64_t)(number + 3) << 48;
+	if (l2_is_64bit(l2))
+		linear |= (uint64_t)(number + 1) << 39 | (uint64_t)(number * 7 + 3) << 30;
+	else
+		linear |= 1ull << 30;
+	if (l2->mode == L2_32BIT)
+		linear |= (uint64_t)(number * 5 + 9) << 22;
+	else if (level <= PD)
+		linear |= (uint64_t)(number * 13 + 21) << 21;
+	if (level <= PT)
+		linear |= (uint64_t)(number * 29 + 100) << 12;
+	return LINEAR(linear);
+}
+
+struct l2_page l2_map(struct l2 *l2, enum level level, uint64_t flags, uint32_t tag)
+{
+	bool alone = l2->options.alone == ALONE_PAGE;
+	struct l2_page page = {.frame = frame_alloc(), .level = level, .bytes = PAGE_4K};
+
+	frame_fill(page.frame, PAGE_4K, tag);
+	page.gpa = l2_place(l2, page.frame, l2->options.second_of_pages, alone);
+	page.linear = LINEAR(page.gpa.value);
+	if (l2->mode == L2_UNPAGED)
+		return page;
+	page.bytes = level_bytes(l2_format(l2), level);
+	page.linear = linear_of_page(l2, l2->pages++, level);
+	page.linear.value &= ~(page.bytes - 1);
+	find_entries(l2, &page, page.linear, level, l2->options.alone);
+	page.linear.value |= page.gpa.value & (page.bytes - 1);
+	write_entry_of(l2, page.entry[level],
+		       (page.gpa.value & ~(page.bytes - 1)) | flags | (level > PT ? PS : 0));
+	return page;
+}
+
+static void set_control_registers(struct l2 *l2)
+{
+	l2->cr0 = CR0_PE | (l2->mode == L2_UNPAGED ? 0 : CR0_PG | CR0_WP);
+	l2->cr4 = CR4_OSFXSR | (l2->mode == L2_32BIT ? CR4_PSE : 0);
+	if (l2->mode >= L2_PAE) {
+		l2->cr4 |= CR4_PAE;
+		l2->efer = has(FEATURE_nx) ? EFER_NXE : 0;
+	}
+	if (l2_is_64bit(l2))
+		l2->efer |= EFER_LME | EFER_LMA;
+	if (l2->mode == L2_5LEVEL)
+		l2->cr4 |= CR4_LA57;
+}
+
+static const struct nested_backend *backend(void)
+{
+	return has(FEATURE_svm) ? nested_svm : &nested_vmx;
+}
+
+struct l2 *l2_start_with(enum l2_mode mode, struct l2_options options)
+{
+	struct l2 *l2 = &l2_of_case;
+
+	memset(l2, 0, sizeof(*l2));
+	l2->mode = mode;
+	l2->options = options;
+	l2->backend = backend();
+	if (!l2->backend)
+		end_case_skipped("vmx", "not offered here: VMX or SVM that the suite can use");
+	set_control_registers(l2);
+	l2->backend->start(l2);
+	if (mode != L2_UNPAGED) {
+		bool alone = options.alone && options.alone == l2_format(l2)->top;
+
+		l2->root_frame = frame_alloc();
+		l2->root = l2_place(l2, l2->root_frame, options.second_of_tables,
+				    alone && mode != L2_PAE);
+		l2->cr3 = l2->root.value;
+	}
+	map_code(l2);
+	return l2;
+}
