@@ -136,16 +136,10 @@ class Output:
         self.terminal.say(self._totals(results, folder))
 
     def _table(self, results: List[ImageResult]) -> None:
-        rows = [list(_HEADS)]
+        groups: Dict[Tuple[str, str], List[ImageResult]] = {}
         for result in results:
-            counts = Counter(case.kind for case in result.cases)
-            known = counts[kinds.KNOWN]
-            passed = counts[kinds.PASSED] + counts[kinds.UNEXPECTED]
-            failed = len(result.cases) - passed - known - counts[kinds.SKIPPED]
-            numbers = [len(result.cases), passed, failed, counts[kinds.SKIPPED], known]
-            name = f"{result.image} #{result.repeat}" if result.repeat else result.image
-            row = [name, result.hypervisor, *map(str, numbers), str(result.checks)]
-            rows.append([*row, f"{result.seconds:.2f}", result.verdict])
+            groups.setdefault((result.image, result.hypervisor), []).append(result)
+        rows = [list(_HEADS), *(_row(group) for group in groups.values())]
         widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADS))]
         self.terminal.say("")
         for row in rows:
@@ -189,3 +183,20 @@ class Output:
 
 def _images(count: int) -> str:
     return f"{count} image" if count == 1 else f"{count} images"
+
+
+def _row(group: List[ImageResult]) -> List[str]:
+    """One line of the table: an image on a hypervisor, with all its repetitions."""
+    counts = Counter(case.kind for result in group for case in result.cases)
+    known, skipped = counts[kinds.KNOWN], counts[kinds.SKIPPED]
+    passed = counts[kinds.PASSED] + counts[kinds.UNEXPECTED]
+    failed = sum(counts.values()) - passed - known - skipped
+    numbers = [sum(counts.values()), passed, failed, skipped, known]
+    numbers.append(sum(result.checks for result in group))
+    name, verdict = group[0].image, group[0].verdict
+    if len(group) > 1:
+        red = sum(not result.good for result in group)
+        name += f" x{len(group)}"
+        verdict = f"{red} of {len(group)} {kinds.FAILED}" if red else verdict
+    seconds = f"{sum(result.seconds for result in group):.2f}"
+    return [name, group[0].hypervisor, *map(str, numbers), seconds, verdict]
