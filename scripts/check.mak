@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# make check              everything below
+# make check-build        the other compiler and linker make the same images, without warnings
+# make check-host         the parts that need no machine, tested on the host, also with sanitizers
+# make check-runner       the runner's own tests
+# make check-style        layout, types, shell, lengths, licences
+# make check-images       what each ELF file holds, and that it boots by every way in
+# make check-docs         the index of cases is up to date, the documents' code compiles and runs
+# make check-suite        the suite on QEMU TCG and on Bochs
+# make mutate-model       every known way to break the model is noticed by the host tests
+
+HOST_CC     := gcc
+HOST        := $(BUILD)/host
+# The images' rooms that are pure, and their tests.
+HOST_SOURCES := $(wildcard lib/hosttest/*.c lib/model/*.c) lib/libc/string.c lib/libc/text.c \
+		$(wildcard lib/paging/format*.c) lib/paging/walk.c lib/paging/describe.c
+HOST_FLAGS  := -std=gnu11 -O2 -g $(WARNINGS) -Ilib -MMD -MP -fno-builtin
+SANITIZERS  := -fsanitize=address,undefined -fno-sanitize-recover=all
+OTHER       := $(BUILD)/other
+OTHER_TOOLS := $(if $(findstring clang,$(CC)),CC=gcc LD=ld LDFLAGS_RWX=--no-warn-rwx-segments, \
+		    CC=clang LD=ld.lld LDFLAGS_RWX=)
+PARTS       := check-build check-host check-runner check-style check-images check-docs check-suite
+
+.PHONY: check $(PARTS) mutate-model index
+check: $(PARTS)
+
+# host_build NAME FLAGS: $(HOST)/NAME/tests. The frame alone uses the host's library as it is.
+define host_build
+$(HOST)/$(1)/%.c.o: lib/%.c scripts/check.mak config.mak
+	@mkdir -p $$(@D)
+	$$(call say,HOSTCC,$$<)$(HOST_CC) $(HOST_FLAGS) $(2) \
+		$$(if $$(filter lib/hosttest/expect.c,$$<),,-include lib/hosttest/names.h) -c $$< -o $$@
+
+$(HOST)/$(1)/tests: $(patsubst lib/%,$(HOST)/$(1)/%.o,$(HOST_SOURCES))
+	$$(call say,HOSTLD,$$@)$(HOST_CC) $(2) $$^ -o $$@
+endef
+$(eval $(call host_build,plain,))
+$(eval $(call host_build,sanitized,$(SANITIZERS)))
+
+check-build:
+	@$(MAKE) --no-print-directory BUILD=$(OTHER) OUT=$(OTHER)/x86 $(OTHER_TOOLS) all
+	@echo "check-build: $(words $(IMAGES)) images with $(OTHER_TOOLS)"
+
+check-host: $(HOST)/plain/tests $(HOST)/sanitized/tests
+	$(HOST)/plain/tests
+	$(HOST)/sanitized/tests --quick
+	$(PYTHON) scripts/mutate-model --sample 3 $(HOST)/plain
+
+mutate-model: $(HOST)/plain/tests
+	$(PYTHON) scripts/mutate-model $(HOST)/plain
+
+check-runner:
+	$(PYTHON) -m unittest discover -s scripts/tests
+
+check-style:
+	scripts/check/style
+
+check-images: all check-build
+	$(PYTHON) scripts/check/images $(IMAGES) -- $(patsubst x86/%,$(OTHER)/x86/%,$(IMAGES))
+
+check-docs: all
+	$(PYTHON) scripts/index --check $(IMAGES)
+	$(PYTHON) scripts/check/snippets docs/writing-a-test.md
+
+check-suite: all
+	@status=0; for on in qemu-tcg bochs; do \
+		echo "./run --on $$on"; ./run --on $$on </dev/null || status=1; done; exit $$status
+
+index: all
+	$(PYTHON) scripts/index $(IMAGES)
+
+-include $(shell find $(HOST) -name '*.d' 2>/dev/null)

@@ -189,17 +189,27 @@ HOST_TEST(a_lost_flag_is_a_changed_entry)
 /* The mismatch that is told is that of the outcome which fits best. */
 HOST_TEST(the_best_fitting_outcome_is_compared_with)
 {
-	struct model_observation seen;
-
 	make_simple_answer(true);
-	access.write = false;
+	for (unsigned i = 0; i < 4; i++)
+		world.frame[i][i == 3] &= ~RW;
+	processor.wp = true;
 	access.may_write = true;
-	model_translate(&answer, &processor, &access, read_world, &world);
-	seen = obedient(1);
-	expect_equal(judged(&seen), MODEL_FITS);
-	expect_equal(model_judge(&answer, &access, &seen, ALL_BITS).outcome, 1);
-	seen.entry_after[0] &= ~A;
-	expect_equal(judged(&seen), MODEL_FLAG_MISSING);
+	for (unsigned write = 0; write < 2; write++) {
+		unsigned faulting = write ? 0 : 1; /* the read completes, the write faults */
+		struct model_observation seen;
+		struct model_verdict verdict;
+
+		access.write = write;
+		model_translate(&answer, &processor, &access, read_world, &world);
+		seen = obedient(faulting);
+		verdict = model_judge(&answer, &access, &seen, ALL_BITS);
+		expect_equal(verdict.mismatch, MODEL_FITS);
+		expect_equal(verdict.outcome, faulting);
+		seen.error_code ^= 4;
+		verdict = model_judge(&answer, &access, &seen, ALL_BITS);
+		expect_equal(verdict.mismatch, MODEL_WRONG_ERROR_CODE);
+		expect_equal(verdict.outcome, faulting);
+	}
 }
 
 HOST_TEST(each_mismatch_has_a_text_of_its_own)

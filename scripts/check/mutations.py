@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Ways to break the oracle, for scripts/mutate-model: file, name, text, replacement.
+
+Each is an error that somebody could make. What would change nothing is left out: to ignore NXE when
+XD is combined, for one, since XD is a reserved bit while EFER.NXE = 0.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Tuple
+
+_LAST = "walk->step[walk->count - 1].entry"
+
+MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
+    "lib/model/model.c": {
+        "RW of the last entry alone": ("= all & RW", f"= {_LAST} & RW"),
+        "US of the last entry alone": ("= all & US", f"= {_LAST} & US"),
+        "XD of the last entry alone": ("(any & XD)", f"({_LAST} & XD)"),
+        "RW of any entry": ("= all & RW", "= any & RW"),
+        "US of any entry": ("= all & US", "= any & US"),
+        "XD has to be in all entries": ("(any & XD)", "(all & XD)"),
+        "the first entry is not combined": (
+            "unsigned i = 0; i < walk->count; i++) {\n\t\tall",
+            "unsigned i = 1; i < walk->count; i++) {\n\t\tall",
+        ),
+        "user mode reaches everything": ("if (!rights->user_address)", "if (false)"),
+        "user writes need no RW": (
+            'if (write && !rights->writable)\n\t\treturn "user',
+            'if (false)\n\t\treturn "user',
+        ),
+        "user reads need RW": (
+            'if (write && !rights->writable)\n\t\treturn "user',
+            'if (!rights->writable)\n\t\treturn "user',
+        ),
+        "user fetches ignore XD": ("access->fetch && rights->no_execute", "false"),
+        "user reads obey XD": ("access->fetch && rights->no_execute", "rights->no_execute"),
+        "SMEP forbids every fetch": ("rights->user_address && processor->smep", "processor->smep"),
+        "SMEP is always on": ("rights->user_address && processor->smep", "rights->user_address"),
+        "SMEP is never on": ("rights->user_address && processor->smep", "false"),
+        "SMEP acts on supervisor-mode addresses": (
+            "rights->user_address && processor->smep",
+            "!rights->user_address && processor->smep",
+        ),
+        "supervisor fetches ignore XD": ("return rights->no_execute ?", "return false ?"),
+        "SMAP is always on": ("processor->smap && (access", "(access"),
+        "SMAP is never on": ("processor->smap && (access", "false && (access"),
+        "SMAP acts on all addresses": (
+            "rights->user_address && processor->smap",
+            "processor->smap",
+        ),
+        "SMAP ignores AC": ("(access->implicit || !access->ac)", "true"),
+        "SMAP takes AC upside down": ("!access->ac)", "access->ac)"),
+        "AC lifts SMAP of implicit accesses": (
+            "(access->implicit || !access->ac)",
+            "(!access->ac)",
+        ),
+        "SMAP forbids implicit accesses alone": (
+            "(access->implicit || !access->ac)",
+            "(access->implicit)",
+        ),
+        "WP is always on": ("!rights->writable && processor->wp", "!rights->writable"),
+        "WP is never on": ("!rights->writable && processor->wp", "false"),
+        "WP forbids reads": ("write && !rights->writable && processor->wp", "!rights->writable"),
+        "implicit accesses are user accesses": (
+            "if (access->user && !access->implicit)\n\t\treturn",
+            "if (access->user)\n\t\treturn",
+        ),
+        "P in every error code": (
+            "if (walk->end != WALK_NOT_PRESENT)\n\t\tcode",
+            "if (1)\n\t\tcode",
+        ),
+        "P missing with RSVD": ("walk->end != WALK_NOT_PRESENT", "walk->end == WALK_MAPPED"),
+        "RSVD never reported": ("code |= ERROR_RSVD", "code |= 0"),
+        "RSVD for denied rights": (
+            "if (walk->end == WALK_RESERVED)\n\t\tcode",
+            "if (walk->end == WALK_MAPPED)\n\t\tcode",
+        ),
+        "W for what the access might do": ("if (write)\n\t\tcode", "if (access->write)\n\t\tcode"),
+        "W never reported": ("code |= ERROR_W", "code |= 0"),
+        "U for implicit accesses": (
+            "if (access->user && !access->implicit)\n\t\tcode",
+            "if (access->user)\n\t\tcode",
+        ),
+        "U says whose address it is": ("code |= ERROR_U;", "code |= 0;"),
+        "I/D without NXE and SMEP": (
+            "(processor->smep || processor->rules.execute_disable)",
+            "true",
+        ),
+        "I/D not with SMEP": (
+            "(processor->smep || processor->rules.execute_disable)",
+            "processor->rules.execute_disable",
+        ),
+        "I/D not with NXE": (
+            "(processor->smep || processor->rules.execute_disable)",
+            "processor->smep",
+        ),
+        "I/D for data": ("access->fetch && (processor->smep", "(processor->smep"),
+        "A in the last entry alone": (
+            "i = 0; i < walk->count; i++)\n\t\toutcome->must",
+            "i = walk->count - 1; i < walk->count; i++)\n\t\toutcome->must",
+        ),
+        "A not in the last entry": (
+            "i < walk->count; i++)\n\t\toutcome->must",
+            "i + 1 < walk->count; i++)\n\t\toutcome->must",
+        ),
+        "D by reads": (
+            "if (write)\n\t\toutcome->must",
+            "if (true)\n\t\toutcome->must",
+        ),
+        "D never": ("|= D", "|= 0"),
+        "D in the first entry": ("must[walk->count - 1] |= D", "must[0] |= D"),
+        "D replaces A": ("must[walk->count - 1] |= D", "must[walk->count - 1] = D"),
+        "D by faults": ("outcome->may[i] = A", "outcome->may[i] = A | D"),
+        "A forbidden by faults": ("outcome->may[i] = A", "outcome->may[i] = 0"),
+        "A required by faults": ("outcome->may[i] = A", "outcome->must[i] = A"),
+        "A in entries that are not present": (
+            "if (walk->end != WALK_MAPPED)",
+            "if (walk->end == WALK_RESERVED)",
+        ),
+        "A in entries with reserved bits": (
+            "if (walk->end != WALK_MAPPED)",
+            "if (walk->end == WALK_NOT_PRESENT)",
+        ),
+        "A above a missing entry forbidden": ("may[walk->count - 1] = 0", "may[0] = 0"),
+        "reserved bits ignored": ("else if (walk->end == WALK_RESERVED)", "else if (false)"),
+        "absent entries ignored": (
+            "if (walk->end == WALK_NOT_PRESENT)\n\t\twhy",
+            "if (false)\n\t\twhy",
+        ),
+        "every address is canonical": ("if (!is_canonical", "if (false && !is_canonical"),
+        "non-canonical addresses raise #PF": (".vector = VECTOR_GENERAL", ".vector = 14"),
+        "conditional writes always write": ("if (access->may_write)", "if (false)"),
+        "both answers are the same": ("access, !access->write)", "access, access->write)"),
+    },
+    "lib/model/judge.c": {
+        "missing flags are accepted": ("if (must & ~after)", "if (false)"),
+        "any bit may change": ("if (changed & ~(A | D))", "if (false)"),
+        "A and D may always be set": ("if (changed & ~(must | may))", "if (false)"),
+        "flags may get lost": ("return before & ~after ?", "return false ?"),
+        "allowed flags are forbidden": ("~(must | may)", "~must"),
+        "vectors are not compared": ("if (seen->vector != outcome->vector)", "if (false)"),
+        "error codes are not compared": (
+            "(seen->error_code ^ outcome->error_code) & mask",
+            "false",
+        ),
+        "the mask is ignored": ("outcome->error_code) & mask", "outcome->error_code)"),
+        "the mask is upside down": ("outcome->error_code) & mask", "outcome->error_code) & ~mask"),
+        "CR2 is not compared": ("else if (seen->cr2 != access->linear)", "else if (false)"),
+        "CR2 is compared by page": (
+            "seen->cr2 != access->linear",
+            "(seen->cr2 ^ access->linear) >> 12",
+        ),
+        "#GP's error code is not compared": (
+            "seen->vector != MODEL_COMPLETES && seen->error_code",
+            "false && seen->error_code",
+        ),
+        "the last entry is not looked at": (
+            "i < answer->walk.count && verdict",
+            "i + 1 < answer->walk.count && verdict",
+        ),
+        "the first entry is not looked at": (
+            "unsigned i = 0; i < answer->walk",
+            "unsigned i = 1; i < answer->walk",
+        ),
+        "the wrong step is named": ("verdict.step = i;", "verdict.step = 0;"),
+        "only the first outcome is permitted": ("i < answer->count", "i < 1"),
+        "only the second outcome is permitted": (
+            "if (verdict.mismatch == MODEL_FITS)\n\t\t\treturn",
+            "if (i && verdict.mismatch == MODEL_FITS)\n\t\t\treturn",
+        ),
+        "the worst outcome is told": (
+            "verdict.mismatch > best.mismatch",
+            "verdict.mismatch < best.mismatch",
+        ),
+    },
+    "lib/paging/format.c": {
+        "bit 20 of a large PDE ignored": ("(0xffull << 13)", "(0x7full << 13)"),
+        "PAT of a large PDE reserved": ("(0xffull << 13)", "(0x1ffull << 12)"),
+        "bit 13 of a large PDE ignored": ("(0xffull << 13)", "(0xfeull << 13)"),
+        "bit 29 of a large PDPTE ignored": ("(0x1ffffull << 13)", "(0xffffull << 13)"),
+        "bit 30 of a large PDPTE reserved": ("(0x1ffffull << 13)", "(0x3ffffull << 13)"),
+        "PS of a PML4E ignored": (".index_bits = 9, .reserved = PS}", ".index_bits = 9}"),
+        "PS of a PML5E ignored": (
+            ".index_bits = 9,\n\t\t\t\t\t   .reserved = PS}",
+            ".index_bits = 9}",
+        ),
+        "48-bit addresses with 5 levels": (".linear_bits = 57", ".linear_bits = 48"),
+        "47-bit addresses": (".linear_bits = 48", ".linear_bits = 47"),
+        "a PML5E covers too little": (".shift = 48", ".shift = 47"),
+        "PS maps pages at level PT alone": ("if (!(entry & PS) ||", "if (true ||"),
+        "PS maps pages at every level": ("|| !format->level[level].can_map_page", ""),
+        "1-GByte pages always": ("level != PDPT || rules->pages_1g", "true"),
+        "1-GByte pages never": ("level != PDPT || rules->pages_1g", "level != PDPT"),
+        "2-MByte pages need 1-GByte pages": ("level != PDPT || rules->pages_1g", "rules->pages_1g"),
+        "one address bit too few reserved": (
+            "(1ull << rules->maxphyaddr) - 1",
+            "(2ull << rules->maxphyaddr) - 1",
+        ),
+        "one address bit too many reserved": (
+            "(1ull << rules->maxphyaddr) - 1",
+            "(1ull << rules->maxphyaddr >> 1) - 1",
+        ),
+        "address bits never reserved": (
+            "reserved |= ENTRY_ADDRESS",
+            "reserved |= 0 & ENTRY_ADDRESS",
+        ),
+        "bits 62:52 reserved": ("reserved |= ENTRY_ADDRESS &", "reserved |= ~XD & ~0xfffull &"),
+        "XD never reserved": ("if (!rules->execute_disable)", "if (false)"),
+        "XD always reserved": ("if (!rules->execute_disable)", "if (true)"),
+        "alignment of large pages ignored": (
+            "if (maps_page(format, rules, level, entry))",
+            "if (false)",
+        ),
+        "alignment of large pages for tables": (
+            "if (maps_page(format, rules, level, entry))",
+            "if (true)",
+        ),
+        "PS of a PDPTE without 1-GByte pages ignored": (
+            "reserved |= entry & PS;",
+            "reserved |= 0;",
+        ),
+    },
+    "lib/paging/walk.c": {
+        "the offset in a large page is cut": (
+            "(walk->linear & offset_mask)",
+            "(walk->linear & 0xfff)",
+        ),
+        "PAT taken for an address bit": (
+            "entry & ENTRY_ADDRESS & ~offset_mask",
+            "entry & ENTRY_ADDRESS",
+        ),
+        "the walk goes on below a page": (
+            "if (maps_page(format, rules, level, step->entry))",
+            "if (level == PT)",
+        ),
+        "flags taken for address bits": (
+            "table = step->entry & ENTRY_ADDRESS",
+            "table = step->entry",
+        ),
+    },
+}
