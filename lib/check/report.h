@@ -15,7 +15,7 @@
 struct failure {
 	const char *file;
 	int line;
-	char message[256], access[160], walk[1024], expected[512], observed[1024];
+	char message[256], access[160], walk[2048], expected[512], observed[1024];
 	char backtrace[256];
 };
 

@@ -92,6 +92,8 @@ static bool second_flags_fit(const struct model_l2_answer *answer,
 			const struct walk_step *step = &answer->reference[r].walk.step[i];
 
 			second_flags(answer, outcome->kind, r, i, &must, &may);
+			if (flags_fit(step->entry, seen->second_after[r][i], must, may))
+				continue;
 			may |= any_may_set(answer, outcome->kind, step->address) |
 			       set_before(earlier, step->address);
 			verdict->reference = r;

@@ -128,6 +128,16 @@ void l2_write_entry(const struct l2 *l2, const struct l2_page *page, enum level 
 	write_entry_of(l2, page->entry[level], value);
 }
 
+void l2_set_flags(const struct l2 *l2, const struct l2_page *page, uint64_t flags)
+{
+	for (int level = page->level; level <= (int)l2_format(l2)->top; level++) {
+		uint64_t mask = level == (int)page->level ? A | D : A;
+		uint64_t entry = l2_read_entry(l2, page->entry[level]) & ~mask;
+
+		write_entry_of(l2, page->entry[level], entry | (flags & mask));
+	}
+}
+
 /* PAE: the page directory of a PDPTE, made on its first use. */
 static gpa_t pae_directory(struct l2 *l2, linear_t linear, bool alone)
 {

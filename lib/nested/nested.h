@@ -69,6 +69,7 @@ struct l2_options {
 	 * entry of its own even at the top of the second level. */
 	unsigned alone;
 	bool accessed_dirty; /* EPT: EPTP bit 6 */
+	uint16_t tag;	     /* VPID or ASID; 0: VPID is disabled, the backend's choice of ASID */
 	bool five_levels;    /* EPT of 5 levels */
 };
 
@@ -134,6 +135,10 @@ gpa_t l2_frame_of(const struct l2 *l2, gpa_t gpa);
 /* Replaces an entry of L2's paging structures; nothing is invalidated. */
 void l2_write_entry(const struct l2 *l2, const struct l2_page *page, enum level level,
 		    uint64_t value);
+
+/* Accessed and dirty flags of all entries that translate the page: these set, the others clear; D
+ * in the last entry only. */
+void l2_set_flags(const struct l2 *l2, const struct l2_page *page, uint64_t flags);
 
 /* The processor as the model sees it while L2 accesses `linear`. */
 struct model_processor l2_processor(const struct l2 *l2, linear_t linear);

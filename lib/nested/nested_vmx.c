@@ -70,6 +70,8 @@ static void start(struct l2 *l2)
 		end_case_skipped("ept", "not offered here: EPT");
 	if (l2->mode == L2_UNPAGED)
 		secondary |= SECONDARY_UNRESTRICTED_GUEST;
+	if (l2->options.tag)
+		secondary |= SECONDARY_ENABLE_VPID;
 	if (!vmx_is_on())
 		vmx_on();
 	guest = (struct nested_vmx_guest){.vmcs = vmcs_new()};
@@ -77,6 +79,8 @@ static void start(struct l2 *l2)
 	vmx_guest_init(secondary);
 	prepare_second_level(l2);
 	vmwrite(VMCS_EPT_POINTER, eptp_of(&l2->second));
+	if (l2->options.tag)
+		vmwrite(VMCS_VIRTUAL_PROCESSOR_IDENTIFIER, l2->options.tag);
 }
 
 static struct vmx_guest_mode mode_of(const struct l2 *l2)
