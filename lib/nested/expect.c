@@ -2,7 +2,7 @@
  *
  * Expectations that name one outcome, for accesses through translations that may be cached.
  */
-#include "nested/nested.h"
+#include "nested/describe.h"
 
 #include "check/report.h"
 
@@ -20,6 +20,8 @@ static void fail(const char *file, int line, struct access access, const struct 
 	text = TEXT(failure->access);
 	text_add(&text, "L2 ");
 	text_access(&text, &access);
+	text = TEXT(failure->walk);
+	text_l2_walk_of(&text, l2, &access);
 	text = TEXT(failure->observed);
 	text_l2_outcome(&text, outcome);
 	text = TEXT(failure->message);
@@ -39,7 +41,7 @@ struct l2_outcome judge_l2_read(const char *file, int line, struct l2 *l2, struc
 
 	count_check();
 	if (!completes(&outcome) || outcome.outcome.value[0] != value)
-		fail(file, line, access, &outcome, "completed, value 0x%llx",
+		fail(file, line, l2, access, &outcome, "completed, value 0x%llx",
 		     (unsigned long long)value);
 	return outcome;
 }
@@ -51,7 +53,7 @@ struct l2_outcome judge_l2_completes(const char *file, int line, struct l2 *l2,
 
 	count_check();
 	if (!completes(&outcome))
-		fail(file, line, access, &outcome, "completed");
+		fail(file, line, l2, access, &outcome, "completed");
 	return outcome;
 }
 
@@ -62,7 +64,7 @@ struct l2_outcome judge_l2_exit(const char *file, int line, struct l2 *l2, struc
 
 	count_check();
 	if (!outcome.exited || outcome.exit.kind != kind || outcome.exit.gpa != gpa.value)
-		fail(file, line, access, &outcome, "%s at guest-physical 0x%llx",
+		fail(file, line, l2, access, &outcome, "%s at guest-physical 0x%llx",
 		     kind == L2_VIOLATION ? "violation" : "misconfiguration",
 		     (unsigned long long)gpa.value);
 	return outcome;
@@ -76,7 +78,7 @@ struct l2_outcome judge_l2_page_fault(const char *file, int line, struct l2 *l2,
 	count_check();
 	if (outcome.exited || outcome.outcome.vector != VECTOR_PF ||
 	    outcome.outcome.error_code != error_code || outcome.outcome.cr2 != access.linear.value)
-		fail(file, line, access, &outcome, "#PF error code 0x%llx, CR2 0x%llx",
+		fail(file, line, l2, access, &outcome, "#PF error code 0x%llx, CR2 0x%llx",
 		     (unsigned long long)error_code, (unsigned long long)access.linear.value);
 	return outcome;
 }

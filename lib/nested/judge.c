@@ -78,6 +78,16 @@ static void predict(struct judged *judged)
 	ask_model(judged, &judged->answer, &judged->model_access);
 }
 
+void text_l2_walk_of(struct text *text, struct l2 *l2, const struct access *access)
+{
+	static struct judged judged;
+
+	judged.l2 = l2;
+	judged.model_access = modelled(access);
+	ask_model(&judged, &judged.answer, &judged.model_access);
+	text_l2_walk(text, &judged.answer);
+}
+
 static void observe(struct judged *judged)
 {
 	const struct l2_exit *exit = &judged->outcome.exit;
