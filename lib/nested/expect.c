@@ -7,8 +7,8 @@
 #include "check/report.h"
 
 /* What was expected comes in printf's manner. */
-static void fail(const char *file, int line, struct access access, const struct l2_outcome *outcome,
-		 const char *format, ...)
+static void fail(const char *file, int line, struct l2 *l2, struct access access,
+		 const struct l2_outcome *outcome, const char *format, ...)
 {
 	struct failure *failure = new_failure(file, line);
 	struct text text = TEXT(failure->expected);
