@@ -11,6 +11,7 @@
 #include "check/random.h"
 #include "check/report.h"
 #include "check/state.h"
+#include "check/subject.h"
 #include "cpu/control.h"
 #include "cpu/exception.h"
 #include "cpu/features.h"

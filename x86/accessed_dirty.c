@@ -23,34 +23,6 @@ SUBJECT(accessed_dirty, "accessed and dirty flags at each level and page size");
 
 #define MANUAL "SDM Vol. 3, \"Accessed and Dirty Flags\""
 
-/* A page over memory of the case, at any size; `target` lies in a frame that is filled with words.
- */
-struct subject {
-	struct page page;
-	linear_t target;
-	uint64_t *memory; /* of the target, through the identity map */
-};
-
-#define OFFSET 0x240
-
-static struct subject map_subject(enum level level, uint64_t flags)
-{
-	struct subject subject;
-	gpa_t frame = level == PD ? frames_alloc(PAGE_2M) : frame_alloc();
-	gpa_t page = GPA(frame.value & ~(level_bytes(current_format(), level) - 1));
-
-	frame_fill(frame, PAGE_4K, 31);
-	subject.page = map_page_at(level, page, flags);
-	subject.target = linear_plus(subject.page.linear, frame.value - page.value + OFFSET);
-	subject.memory = identity(gpa_plus(frame, OFFSET));
-	return subject;
-}
-
-static enum level largest_page(void)
-{
-	return has(FEATURE_pages_1g) ? PDPT : PD;
-}
-
 static void clear_all_flags(const struct subject *subject, enum invalidation then)
 {
 	for (int level = PML4; level >= (int)subject->page.level; level--)
@@ -58,99 +30,11 @@ static void clear_all_flags(const struct subject *subject, enum invalidation the
 	invalidate(subject->target, then);
 }
 
-/* What the instruction does to memory and to RAX, found out on a page of the identity map. */
-static void check_effect(struct subject *subject, struct access access, struct outcome outcome,
-			 const uint64_t *before)
-{
-	gpa_t twin = frame_alloc();
-	uint64_t *memory = identity(gpa_plus(twin, OFFSET));
-	struct outcome reference;
-
-	memcpy(memory, before, 16);
-	access.linear = LINEAR((uintptr_t)memory);
-	access.user = false;
-	reference = attempt(access);
-	expect(outcome.value[0] == reference.value[0], "%s left 0x%llx, not 0x%llx in its register",
-	       instruction_table[access.instruction].text, (unsigned long long)outcome.value[0],
-	       (unsigned long long)reference.value[0]);
-	expect(!memcmp(subject->memory, memory, 16), "%s left 0x%llx, not 0x%llx in memory",
-	       instruction_table[access.instruction].text, (unsigned long long)subject->memory[0],
-	       (unsigned long long)memory[0]);
-}
-
-/* CALL stores where it was called from, and SIDT and SLDT are compared in one mode only. */
-static bool effect_depends_on_mode(enum instruction instruction)
-{
-	return instruction == INSTRUCTION_call || instruction == INSTRUCTION_pushf ||
-	       instruction == INSTRUCTION_fetch;
-}
-
-static void try_instruction(enum level level, enum instruction instruction, bool user)
-{
-	struct subject subject = map_subject(level, P | RW | US);
-	struct access access = instruction_access(instruction, subject.target, 0x1234567);
-	uint64_t before[2];
-	struct outcome outcome;
-
-	if (!has(instruction_table[instruction].need))
-		return;
-	if (instruction == INSTRUCTION_cmpxchg)
-		access.value[0] = subject.memory[0];
-	access.user = user;
-	memcpy(before, subject.memory, 16);
-	clear_all_flags(&subject, INVLPG);
-	outcome = expect_as_modelled(access);
-	if (outcome.vector == NO_VECTOR && !effect_depends_on_mode(instruction))
-		check_effect(&subject, access, outcome, before);
-}
-
-TEST(each_instruction_sets_the_flags_of_what_it_does,
-     "Reads set A, writes and read-modify-writes set A and D, whatever the instruction", MANUAL, "")
-{
-	for (int level = PT; level <= (int)largest_page(); level++) {
-		for (int i = 0; i < ORDINARY_INSTRUCTIONS; i++) {
-			try_instruction((enum level)level, (enum instruction)i, false);
-			try_instruction((enum level)level, (enum instruction)i, true);
-			release_pages();
-		}
-	}
-}
-
-static void try_write_after_read(enum level level, enum instruction instruction, bool user)
-{
-	struct subject subject = map_subject(level, P | RW | US);
-	struct access access = instruction_access(instruction, subject.target, 0x7654321);
-	struct access read = read_access(subject.target, 8);
-
-	if (!has(instruction_table[instruction].need) ||
-	    instruction_table[instruction].writes != ALWAYS)
-		return;
-	if (instruction == INSTRUCTION_cmpxchg)
-		access.value[0] = subject.memory[0];
-	access.user = read.user = user;
-	clear_all_flags(&subject, INVLPG);
-	expect_as_modelled(read);
-	expect_as_modelled(access);
-	expect_flags(&subject.page, subject.page.level, A | D, A | D);
-}
-
-TEST(write_sets_dirty_after_a_read_was_cached,
-     "A write sets D although a read has used the same translation before", MANUAL, "")
-{
-	for (int level = PT; level <= (int)largest_page(); level++) {
-		for (int i = 0; i < ORDINARY_INSTRUCTIONS; i++) {
-			try_write_after_read((enum level)level, (enum instruction)i, false);
-			try_write_after_read((enum level)level, (enum instruction)i, true);
-			release_pages();
-		}
-	}
-}
-
 /* Each preset combination of A at all levels and D in the last: exactly the missing flags are
  * added. */
 static void try_presets(enum level level, struct access access)
 {
-	struct subject subject = map_subject(level, P | RW | US);
+	struct subject subject = map_subject(level, P | RW | US, 31);
 	unsigned levels = PML4 - level + 1;
 
 	access.linear = subject.target;
@@ -184,7 +68,7 @@ TEST(flags_are_added_to_every_preset,
 
 static void try_flags_return(enum level level, enum invalidation then)
 {
-	struct subject subject = map_subject(level, P | RW | US);
+	struct subject subject = map_subject(level, P | RW | US, 31);
 
 	for (unsigned round = 0; round < 4; round++) {
 		clear_all_flags(&subject, then);
@@ -245,7 +129,7 @@ static uint64_t sum_of_tables(const struct subject *subject, const gpa_t *tables
 
 static void try_canaries(enum level level)
 {
-	struct subject subject = map_subject(level, P | RW | US);
+	struct subject subject = map_subject(level, P | RW | US, 31);
 	unsigned count = PDPT - level + 1; /* the PML4 table is not the case's own */
 	gpa_t tables[MOST_LEVELS];
 	uint64_t before, after;
@@ -279,7 +163,7 @@ TEST(no_other_bit_of_any_table_changes,
 /* Two entries for one frame: each write marks the entry that it went through. */
 static void try_two_entries(enum level level, bool read_only)
 {
-	struct subject one = map_subject(level, P | US | (read_only ? 0 : RW));
+	struct subject one = map_subject(level, P | US | (read_only ? 0 : RW), 31);
 	struct subject two = one;
 
 	two.page = map_page_at(level, one.page.frame, P | US | (read_only ? 0 : RW));
@@ -313,34 +197,11 @@ TEST(supervisor_write_to_a_read_only_page_sets_dirty,
 		try_two_entries((enum level)level, true);
 }
 
-/* A cached, clean, read-only translation: the write must fault and leave D alone, each time. */
-TEST(denied_write_leaves_dirty_clear,
-     "A write that faults sets no D, although a read has used the translation", MANUAL, "")
-{
-	for (int level = PT; level <= (int)largest_page(); level++) {
-		struct subject subject = map_subject((enum level)level, P | US);
-
-		for (int i = 0; i < ORDINARY_INSTRUCTIONS; i++) {
-			struct access access =
-				instruction_access((enum instruction)i, subject.target, 3);
-
-			if (!has(instruction_table[i].need) ||
-			    instruction_table[i].writes != ALWAYS)
-				continue;
-			clear_all_flags(&subject, INVLPG);
-			expect_as_modelled(read_access(subject.target, 8));
-			expect_as_modelled(access);
-			expect_as_modelled(as_user(access));
-			expect_flags(&subject.page, (enum level)level, D, 0);
-		}
-	}
-}
-
 /* An operand of 16 bytes with 8 in each page: both are used. */
 TEST(access_across_two_pages_sets_the_flags_of_both,
      "An access that crosses into another page sets A, and by a write D, in both", MANUAL, "")
 {
-	struct subject subject = map_subject(PT, P | RW | US);
+	struct subject subject = map_subject(PT, P | RW | US, 31);
 	uint64_t *first = subject.page.entry[PT], *second = first + 1;
 	linear_t last_bytes = linear_plus(subject.page.linear, PAGE_4K - 4);
 	gpa_t other = frame_alloc();

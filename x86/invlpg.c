@@ -15,24 +15,16 @@
  * dropped unevenly (BX11); the operand's offset in the page mishandled; non-canonical operands that
  * fault or kill (XS04, XS10).
  *
- * The first case shows whether this machine caches anything that an INVLPG could drop: the others
- * cannot fail on one that does not.
+ * Pieces of large pages are the subject of invlpg_large_pages. The first case shows whether this
+ * machine caches anything that an INVLPG could drop: the others cannot fail on one that does not.
  */
 #include "test.h"
 
-SUBJECT(invlpg, "what INVLPG must drop: every page size, global or not, upper levels too");
+SUBJECT(invlpg, "what INVLPG must drop: leaf translations, global or not, and upper levels");
 
 #define MANUAL "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\""
 
 enum { OLD = 41, NEW = 42 };
-
-static gpa_t filled_frame(uint32_t tag)
-{
-	gpa_t frame = frame_alloc();
-
-	frame_fill(frame, PAGE_4K, tag);
-	return frame;
-}
 
 static uint64_t pointing_to(uint64_t entry, gpa_t frame)
 {
@@ -146,134 +138,7 @@ TEST(forbidden_execution_is_seen_at_every_level,
 			try_taking((enum level)page_level, (enum level)level, XD, 0);
 }
 
-/* Every 4 KBytes of a 2-MByte page cached, the page moved, one INVLPG at `offset`. */
-static void try_2_mbyte_page(uint64_t offset, uint64_t flags)
-{
-	gpa_t old = frames_alloc(PAGE_2M), new = frames_alloc(PAGE_2M);
-	struct page page = map_page_at(PD, old, P | RW | US | flags);
-
-	frame_fill(old, PAGE_2M, OLD);
-	frame_fill(new, PAGE_2M, NEW);
-	for (uint64_t at = 0; at < PAGE_2M; at += PAGE_4K)
-		use_everywhere(linear_plus(page.linear, at));
-	write_entry(&page, PD, pointing_to(*page.entry[PD], new), NO_FLUSH);
-	invalidate(linear_plus(page.linear, offset), INVLPG);
-	for (uint64_t at = 0; at < PAGE_2M; at += PAGE_4K) {
-		expect_read(read_access(linear_plus(page.linear, at), 8), frame_word(NEW));
-		expect_read(as_user(read_access(linear_plus(page.linear, at), 8)), frame_word(NEW));
-	}
-	for (uint64_t at = 8; at < PAGE_2M; at += 64 * PAGE_4K)
-		expect_as_modelled(write_access(linear_plus(page.linear, at), 8, at));
-}
-
-TEST(one_invlpg_drops_all_of_a_2_mbyte_page,
-     "One INVLPG at any offset drops every cached piece of a 2-MByte page for data accesses",
-     MANUAL, "")
-{
-	static const uint64_t offsets[] = {0, 0x1000, 0xff234, 0x1fffff};
-
-	for (unsigned i = 0; i < COUNT_OF(offsets); i++)
-		try_2_mbyte_page(offsets[i], 0);
-}
-
-/* Fetches have a case of their own: emulators cache where code is found apart from data. */
-TEST(one_invlpg_drops_all_of_a_2_mbyte_page_for_fetches,
-     "One INVLPG at any offset drops every cached piece of a 2-MByte page for fetches", MANUAL, "")
-{
-	gpa_t old = frames_alloc(PAGE_2M), new = frames_alloc(PAGE_2M);
-	struct page page = map_page_at(PD, old, P | RW | US);
-
-	frame_fill(old, PAGE_2M, OLD);
-	frame_fill(new, PAGE_2M, NEW);
-	for (unsigned user = 0; user < 2; user++) {
-		write_entry(&page, PD, pointing_to(*page.entry[PD], old), CR4_PGE_TWICE);
-		for (uint64_t at = 0; at < PAGE_2M; at += 8 * PAGE_4K) {
-			struct access fetch = fetch_access(linear_plus(page.linear, at));
-
-			fetch.user = user;
-			attempt(fetch);
-		}
-		write_entry(&page, PD, pointing_to(*page.entry[PD], new), NO_FLUSH);
-		invalidate(linear_plus(page.linear, 0x1ff000), INVLPG);
-		for (uint64_t at = 0; at < PAGE_2M; at += 8 * PAGE_4K) {
-			struct access fetch = fetch_access(linear_plus(page.linear, at));
-
-			fetch.user = user;
-			expect_read(fetch, NEW);
-		}
-	}
-}
-
-/* A 1-GByte page over the low memory, of which the case owns some pieces; then a page directory in
- * its place, whose pages hold other data at the same offsets. */
-#define PIECES 12
-
-struct gbyte {
-	struct page page;
-	linear_t piece[PIECES];
-	gpa_t directory;
-	uint64_t large_entry;
-};
-
-static struct gbyte map_gbyte(uint64_t flags)
-{
-	struct gbyte gbyte;
-	uint64_t *directory;
-
-	gbyte.page = map_page_at(PDPT, GPA(0), P | RW | US | flags);
-	gbyte.directory = frame_alloc();
-	gbyte.large_entry = *gbyte.page.entry[PDPT];
-	directory = identity(gbyte.directory);
-	for (unsigned i = 0; i < PIECES; i++) {
-		gpa_t old = frames_alloc(PAGE_2M), new = frames_alloc(PAGE_2M);
-
-		frame_fill(old, PAGE_4K, OLD);
-		frame_fill(new, PAGE_4K, NEW);
-		gbyte.piece[i] = linear_plus(gbyte.page.linear, old.value % PAGE_1G);
-		directory[old.value % PAGE_1G / PAGE_2M] = new.value | P | RW | US | PS;
-	}
-	return gbyte;
-}
-
-static void try_1_gbyte_page(uint64_t flags, uint64_t offset, bool fetches)
-{
-	struct gbyte gbyte = map_gbyte(flags);
-
-	for (unsigned i = 0; i < PIECES; i++) {
-		attempt(read_access(gbyte.piece[i], 8));
-		attempt(as_user(read_access(gbyte.piece[i], 8)));
-		if (fetches)
-			attempt(fetch_access(gbyte.piece[i]));
-	}
-	write_entry(&gbyte.page, PDPT, gbyte.directory.value | P | RW | US, NO_FLUSH);
-	invalidate(linear_plus(gbyte.page.linear, offset), INVLPG);
-	for (unsigned i = 0; i < PIECES; i++) {
-		if (fetches) {
-			expect_read(fetch_access(gbyte.piece[i]), NEW);
-			continue;
-		}
-		expect_read(read_access(gbyte.piece[i], 8), frame_word(NEW));
-		expect_read(as_user(read_access(gbyte.piece[i], 8)), frame_word(NEW));
-	}
-}
-
-TEST(one_invlpg_drops_all_of_a_1_gbyte_page,
-     "One INVLPG at any offset drops every cached piece of a 1-GByte page for data accesses",
-     MANUAL, "pages_1g")
-{
-	try_1_gbyte_page(0, 0, false);
-	try_1_gbyte_page(0, 0x3fffffff, false);
-	try_1_gbyte_page(0, 0x12345678, false);
-}
-
-TEST(one_invlpg_drops_all_of_a_1_gbyte_page_for_fetches,
-     "One INVLPG at any offset drops every cached piece of a 1-GByte page for fetches", MANUAL,
-     "pages_1g")
-{
-	try_1_gbyte_page(0, 0x3fffffff, true);
-}
-
-TEST(drops_global_translations_of_every_size, "INVLPG drops global translations too", MANUAL, "pge")
+TEST(drops_global_translations, "INVLPG drops global translations too", MANUAL, "pge")
 {
 	set_cr4(CR4_PGE);
 	for (unsigned i = 0; i < 8; i++) {
@@ -283,9 +148,6 @@ TEST(drops_global_translations_of_every_size, "INVLPG drops global translations 
 		write_entry(&page, PT, pointing_to(*page.entry[PT], filled_frame(NEW)), INVLPG);
 		expect_everywhere(page.linear, NEW);
 	}
-	try_2_mbyte_page(0x54321, G);
-	if (has(FEATURE_pages_1g))
-		try_1_gbyte_page(G, 0x7654321, false);
 }
 
 /* A subtree over 512 pages of the given level is replaced by another; an address in it was used

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Switching address spaces, and what MOV to CR3 and CR4.PGE must drop.
+ * Switching address spaces, and what MOV to CR3 must drop.
  *
  * After MOV to CR3 every translation comes from the new root; nothing but global translations of
  * the old may be used, at any level, and none of this PCID at all if nothing is global (SDM Vol. 3,
@@ -19,17 +19,9 @@
  */
 #include "test.h"
 
-SUBJECT(mov_to_cr3, "address spaces: switched, edited, shared, freed and reused; global pages");
+SUBJECT(mov_to_cr3, "address spaces: switched, edited, shared, freed and reused");
 
 #define MANUAL "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\""
-
-static gpa_t filled_frame(uint32_t tag)
-{
-	gpa_t frame = frame_alloc();
-
-	frame_fill(frame, PAGE_4K, tag);
-	return frame;
-}
 
 /* An address space in which the case's linear address leads to a frame of its own. */
 struct space {
@@ -227,121 +219,9 @@ TEST(freed_root_can_be_reused_for_anything,
 		expect_space(&(struct space){.tag = tag});
 		/* and given back */
 		*(volatile uint64_t *)b.entry[PD] =
-			gpa_of(table_of(b.entry[PT])).value | P | RW |
-			US;
+			gpa_of(table_of(b.entry[PT])).value | P | RW | US;
 		load_root(b.root);
 		expect_space(&b);
-	}
-}
-
-static void (*const flushes[])(void);
-
-static void reload(void)
-{
-	invalidate(LINEAR(0), MOV_CR3);
-}
-
-static void toggle_pge(void)
-{
-	invalidate(LINEAR(0), CR4_PGE_TWICE);
-}
-
-static void clear_pge_then_set(void)
-{
-	clear_cr4(CR4_PGE);
-	set_cr4(CR4_PGE);
-}
-
-static void (*const flushes[])(void) = {reload, toggle_pge, clear_pge_then_set};
-
-/* Leaf changes of pages of a size that were cached at several offsets: with `flags` in the leaf,
- * `flush` must drop. */
-static void try_leaf(enum level level, uint64_t flags, void (*flush)(void))
-{
-	uint64_t bytes = level == PT ? PAGE_4K : PAGE_2M,
-		 step = level == PT ? PAGE_4K : 37 * PAGE_4K;
-	gpa_t old = frames_alloc(bytes), new = frames_alloc(bytes);
-	struct page page = map_page_at(level, old, P | RW | US | flags);
-
-	frame_fill(old, bytes, 61);
-	frame_fill(new, bytes, 62);
-	for (uint64_t at = 0; at < bytes; at += step) {
-		expect_read(read_access(linear_plus(page.linear, at), 8), frame_word(61));
-		expect_read(as_user(read_access(linear_plus(page.linear, at), 8)), frame_word(61));
-		expect_read(fetch_access(linear_plus(page.linear, at)), 61);
-	}
-	write_entry(&page, level, new.value | P | RW | US | flags | (level > PT ? PS : 0),
-		    NO_FLUSH);
-	flush();
-	for (uint64_t at = 0; at < bytes; at += step) {
-		expect_read(fetch_access(linear_plus(page.linear, at)), 62);
-		expect_read(read_access(linear_plus(page.linear, at), 8), frame_word(62));
-		expect_read(as_user(read_access(linear_plus(page.linear, at), 8)), frame_word(62));
-	}
-}
-
-TEST(mov_to_cr3_drops_translations_that_are_not_global,
-     "MOV to CR3 drops non-global translations of every page size with CR4.PGE = 0 or 1", MANUAL,
-     "")
-{
-	for (unsigned i = 0; i < 4; i++) {
-		try_leaf(PT, 0, reload);
-		try_leaf(PD, 0, reload);
-		if (has(FEATURE_pge))
-			set_cr4(CR4_PGE);
-	}
-}
-
-TEST(global_flag_means_nothing_while_pge_is_clear,
-     "With CR4.PGE = 0 MOV to CR3 drops translations of entries with G = 1 too",
-     "SDM Vol. 3, \"Global Pages\"", "pge")
-{
-	clear_cr4(CR4_PGE);
-	try_leaf(PT, G, reload);
-	try_leaf(PD, G, reload);
-}
-
-TEST(changes_of_cr4_pge_drop_global_translations,
-     "A change of CR4.PGE in either direction drops every translation, global ones too", MANUAL,
-     "pge")
-{
-	for (unsigned i = 1; i < COUNT_OF(flushes); i++) {
-		set_cr4(CR4_PGE);
-		try_leaf(PT, G, flushes[i]);
-		try_leaf(PD, G, flushes[i]);
-		try_leaf(PT, 0, flushes[i]);
-	}
-}
-
-static void clear_pge(void)
-{
-	clear_cr4(CR4_PGE);
-}
-
-TEST(clearing_cr4_pge_drops_global_translations,
-     "CR4.PGE changed from 1 to 0, and no more, drops global translations", MANUAL, "pge")
-{
-	set_cr4(CR4_PGE);
-	try_leaf(PT, G, clear_pge);
-	set_cr4(CR4_PGE);
-	try_leaf(PD, G, clear_pge);
-}
-
-/* G in an entry that references a table is ignored: the page below is not global. */
-TEST(global_flag_in_upper_levels_is_ignored,
-     "G in a PDE or PDPTE that references a table makes nothing global",
-     "SDM Vol. 3, \"Global Pages\"", "pge")
-{
-	set_cr4(CR4_PGE);
-	for (int level = PD; level <= PDPT; level++) {
-		struct page page = map_page_at(PT, filled_frame(71), P | RW | US);
-
-		edit_entry(&page, (enum level)level, INVLPG, .set = G);
-		expect_read(read_access(page.linear, 8), frame_word(71));
-		expect_read(as_user(fetch_access(page.linear)), 71);
-		write_entry(&page, PT, filled_frame(72).value | P | RW | US, MOV_CR3);
-		expect_read(read_access(page.linear, 8), frame_word(72));
-		expect_read(as_user(fetch_access(page.linear)), 72);
 	}
 }
 

@@ -20,14 +20,6 @@ SUBJECT(optional_invalidation, "entries made present and rights widened without 
 
 enum { OLD = 51, NEW = 52 };
 
-static gpa_t filled_frame(uint32_t tag)
-{
-	gpa_t frame = frame_alloc();
-
-	frame_fill(frame, PAGE_4K, tag);
-	return frame;
-}
-
 /* The access faults while P = 0, and completes as soon as P = 1. */
 static void try_making_present(enum level page_level, enum level level, struct access access)
 {

@@ -26,23 +26,6 @@ SUBJECT(reserved_bits, "every bit of every entry: reserved ones fault, ignored o
 #define MANUAL_FORMATS "SDM Vol. 3, \"4-Level Paging and 5-Level Paging\", entry formats"
 #define MANUAL_FAULTS  "SDM Vol. 3, \"Page-Fault Exceptions\""
 
-struct subject {
-	struct page page;
-	linear_t target; /* an address in the page whose memory is a frame of the case */
-};
-
-static struct subject map_subject(enum level level)
-{
-	struct subject subject;
-	gpa_t frame = level == PD ? frames_alloc(PAGE_2M) : frame_alloc();
-	gpa_t page = GPA(frame.value & ~(level_bytes(current_format(), level) - 1));
-
-	frame_fill(frame, PAGE_4K, 21);
-	subject.page = map_page_at(level, page, P | RW | US);
-	subject.target = linear_plus(subject.page.linear, frame.value - page.value + 0x40);
-	return subject;
-}
-
 static void try_accesses(linear_t target)
 {
 	const struct access read = read_access(target, 4);
@@ -115,7 +98,7 @@ static uint64_t address_bits_from_maxphyaddr(void)
 /* Address bits from MAXPHYADDR on, and XD as a reserved bit, have cases of their own. */
 static void try_low_bits(enum level level)
 {
-	struct subject subject = map_subject(level);
+	struct subject subject = map_subject(level, P | RW | US, 21);
 
 	if (has(FEATURE_nx))
 		set_efer(EFER_NXE);
@@ -144,7 +127,7 @@ TEST(each_bit_is_reserved_or_ignored_for_1_gbyte_pages,
 TEST(ps_of_a_pdpte_is_reserved_without_1_gbyte_pages,
      "PS of a PDPTE is reserved where CPUID shows no 1-GByte pages", MANUAL_FORMATS, "no_pages_1g")
 {
-	struct subject subject = map_subject(PT);
+	struct subject subject = map_subject(PT, P | RW | US, 21);
 
 	try_entry(&subject, PDPT, *subject.page.entry[PDPT] | PS);
 }
@@ -152,7 +135,7 @@ TEST(ps_of_a_pdpte_is_reserved_without_1_gbyte_pages,
 /* Each bit from MAXPHYADDR to 51, in each entry, for each page size that the machine has. */
 static void try_address_bits(enum level level)
 {
-	struct subject subject = map_subject(level);
+	struct subject subject = map_subject(level, P | RW | US, 21);
 
 	for (int at = PML4; at >= (int)level; at--)
 		for (unsigned bit = maxphyaddr(); bit < 52; bit++)
@@ -175,7 +158,7 @@ TEST(address_bits_from_maxphyaddr_are_reserved, "Bits 51:MAXPHYADDR are reserved
  * its translation cached before each change, and everything flushed after it. */
 static void try_xd_both_ways(enum level page_level, enum level level)
 {
-	struct subject subject = map_subject(page_level);
+	struct subject subject = map_subject(page_level, P | RW | US, 21);
 
 	change_entry(&subject, level, *subject.page.entry[level] | XD);
 	for (unsigned round = 0; round < 3; round++) {
@@ -206,7 +189,7 @@ TEST(reserved_bits_win_over_missing_rights,
      "A reserved bit is reported whatever R/W, U/S and XD of the entries say", MANUAL_FAULTS, "")
 {
 	for (unsigned rights = 0; rights < 4; rights++) {
-		struct subject subject = map_subject(PD);
+		struct subject subject = map_subject(PD, P | RW | US, 21);
 		uint64_t flags = (rights & 1 ? RW : 0) | (rights & 2 ? US : 0);
 		uint64_t good = (*subject.page.entry[PD] & ~(RW | US)) | flags;
 
@@ -224,7 +207,7 @@ TEST(entries_that_are_not_present_are_never_checked,
      "With P = 0 the error code has P = 0 and RSVD = 0 whatever the other 63 bits are",
      MANUAL_FAULTS, "")
 {
-	struct subject subject = map_subject(PT);
+	struct subject subject = map_subject(PT, P | RW | US, 21);
 	struct random random = random_start(1);
 
 	for (int level = PT; level <= PML4; level++) {
@@ -243,7 +226,7 @@ TEST(reserved_bit_faults_report_present, "RSVD = 1 in the error code comes with 
 {
 	compare_p_of_reserved_bit_faults();
 	for (int page_level = PT; page_level <= PD; page_level++) {
-		struct subject subject = map_subject((enum level)page_level);
+		struct subject subject = map_subject((enum level)page_level, P | RW | US, 21);
 
 		try_entry(&subject, PML4, *subject.page.entry[PML4] | PS);
 		try_entry(&subject, PD, *subject.page.entry[PD] | PS | 1ull << 20);

@@ -19,14 +19,6 @@ SUBJECT(table_shapes, "stores across two tables, through self-maps, of whole tab
 
 #define MANUAL "SDM Vol. 3, \"Invalidation of TLBs and Paging-Structure Caches\""
 
-static gpa_t filled_frame(uint32_t tag)
-{
-	gpa_t frame = frame_alloc();
-
-	frame_fill(frame, PAGE_4K, tag);
-	return frame;
-}
-
 static uint64_t leaf(gpa_t frame)
 {
 	return frame.value | P | RW | US | A | D;

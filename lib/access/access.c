@@ -3,6 +3,7 @@
 
 #include "cpu/control.h"
 #include "cpu/user.h"
+#include "mem/frames.h"
 
 /* What attempt.S works with; the offsets stand there by name. */
 struct attempt {
@@ -137,6 +138,14 @@ void frame_fill(gpa_t frame, uint64_t bytes, uint32_t tag)
 	unsigned long count = bytes / 8;
 
 	__asm__ volatile("rep stosq" : "+D"(word), "+c"(count) : "a"(value) : "memory");
+}
+
+gpa_t filled_frame(uint32_t tag)
+{
+	gpa_t frame = frame_alloc();
+
+	frame_fill(frame, PAGE_4K, tag);
+	return frame;
 }
 
 void text_access(struct text *text, const struct access *access)

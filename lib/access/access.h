@@ -70,6 +70,9 @@ struct access with_ac(struct access access);
 void frame_fill(gpa_t frame, uint64_t bytes, uint32_t tag);
 uint64_t frame_word(uint32_t tag);
 
+/* A new frame, filled. */
+gpa_t filled_frame(uint32_t tag);
+
 /* Appends "user write of 8 bytes (mov) at linear 0x..."; "completed, value 0x..." or "#PF ... CR2
  * ...". */
 void text_access(struct text *text, const struct access *access);

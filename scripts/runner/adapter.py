@@ -196,7 +196,13 @@ def _read_known(reader: _Reader) -> Known:
     versions = reader.text("versions", "")
     if versions and not all(_VERSIONS.fullmatch(part) for part in versions.split(",")):
         raise reader.error("versions", f"'{versions}' is not of the form '<8.0' or '>=7,<9'")
-    return Known(case=case, reason=reader.text("reason"), versions=versions)
+    return Known(
+        case=case,
+        reason=reader.text("reason"),
+        versions=versions,
+        host_file=reader.text("host_file", ""),
+        avoid=reader.flag("avoid"),
+    )
 
 
 def load_all(folder: Path = FOLDER) -> Dict[str, Adapter]:

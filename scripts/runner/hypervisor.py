@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import shutil
@@ -64,6 +65,14 @@ class Known:
     case: str
     reason: str
     versions: str = ""
+    host_file: str = ""  # only where this file exists, such as a kernel module's folder
+    avoid: bool = False  # not even tried: the guest skips it, since it would only hang
+
+    def applies(self, case: str, version: str) -> bool:
+        """Does it speak about `image/case` in this version on this host?"""
+        if self.host_file and not os.path.exists(self.host_file):
+            return False
+        return fnmatch.fnmatchcase(case, self.case) and version_in(version, self.versions)
 
 
 @dataclass

@@ -7,12 +7,11 @@ down. `Account` adds them up.
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-from .hypervisor import Adapter, Known, version_in
+from .hypervisor import Adapter, Known
 from .launch import Ending
 from .protocol import Report, Reported
 
@@ -34,6 +33,7 @@ BROKEN = "broken report"
 GREEN = (PASSED, SKIPPED, KNOWN, UNEXPECTED)
 # Failures of the case itself; only these can be known in advance.
 _CAN_BE_KNOWN = (FAILED, CRASHED, HUNG, TIME, RESET, FLOOD, CUT_OFF)
+_AVOIDED = "needs survival"  # how a guest says that `avoid=` kept it from a case
 _KIND_OF_ENDING = {
     "crashed": CRASHED,
     "hung": HUNG,
@@ -228,12 +228,12 @@ def apply_known(result: ImageResult, adapter: Adapter) -> None:
     for case in result.cases:
         name = f"{result.image}/{case.name}"
         for known in adapter.known:
-            if not fnmatch.fnmatchcase(name, known.case):
+            if not known.applies(name, result.version):
                 continue
-            if not version_in(result.version, known.versions):
-                continue
-            if case.kind in _CAN_BE_KNOWN:
-                case.was, case.kind, case.known = case.kind, KNOWN, known
+            avoided = known.avoid and case.kind == SKIPPED and case.text.startswith(_AVOIDED)
+            if case.kind in _CAN_BE_KNOWN or avoided:
+                case.was = "not tried" if avoided else case.kind
+                case.kind, case.known = KNOWN, known
             elif case.kind == PASSED:
                 case.was, case.kind, case.known = case.kind, UNEXPECTED, known
             break

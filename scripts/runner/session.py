@@ -64,11 +64,24 @@ class Job:
         silence = min(float(self.entry.silence * self.adapter.time_scale), total)
         return Limits(total * options.timeout_scale, silence * options.timeout_scale)
 
+    def avoided(self) -> List[str]:
+        """Cases that would only bring this hypervisor down, as its adapter knows."""
+        names = [f"{self.entry.name}/{case.name}" for case in self.image.cases]
+        known = [known for known in self.adapter.known if known.avoid]
+        return [
+            name.partition("/")[2]
+            for name in names
+            if any(entry.applies(name, self.version) for entry in known)
+        ]
+
     def words(self, resume: int = 0) -> List[str]:
         """The guest's command line."""
         words = list(self.entry.args)
         if self.globs:
             words.append("case=" + ",".join(self.globs))
+        avoided = self.avoided()
+        if avoided:
+            words.append("avoid=" + ",".join(avoided))
         if self.options.seed:
             words.append(f"seed={self.options.seed}")
         if resume:

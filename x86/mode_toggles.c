@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Control bits changed while translations are cached: CR0.WP, CR4.SMEP, CR4.SMAP, EFLAGS.AC and
+ * EFER.NXE.
+ *
+ * CR0.WP, CR4.SMAP and EFLAGS.AC are part of each access's decision, not of a cached translation:
+ * they take effect on the next access, without any invalidation; setting CR4.SMEP invalidates by
+ * itself (SDM Vol. 3, "Determination of Access Rights", "Operations that Invalidate TLBs and
+ * Paging-Structure Caches"; R24, R25). EFER.NXE is followed by an invalidation here, as the manual
+ * wants.
+ *
+ * Caught here: rights folded into cached translations, or into shadow entries, under the old
+ * setting (KS16 to KS18, BX02, V804, QT18, AC01): access allowed or denied as it was before;
+ * entries cached by a user access used by a supervisor one under SMAP or SMEP (BX02); D not set
+ * because WP = 0 made a read-only page writable (KS06); XD's two meanings mixed up (KS09).
+ *
+ * All ordered pairs of settings, with the translation of each of eight kinds of page in use by
+ * every kind of access before the change. Not checked: P in the error code of reserved-bit faults
+ * (reserved_bits does).
+ */
+#include "test.h"
+
+SUBJECT(mode_toggles, "WP, SMEP, SMAP, AC and NXE changed while translations are cached");
+
+#define MANUAL "SDM Vol. 3, \"Determination of Access Rights\""
+
+enum { WITH_WP = 1, WITH_SMEP = 2, WITH_SMAP = 4, SETTINGS = 8 };
+
+static bool is_offered(unsigned setting)
+{
+	return (has(FEATURE_smep) || !(setting & WITH_SMEP)) &&
+	       (has(FEATURE_smap) || !(setting & WITH_SMAP));
+}
+
+/* Only what differs is written, so that nothing is flushed that need not be. */
+static void change_setting(unsigned from, unsigned to)
+{
+	if ((from ^ to) & WITH_WP)
+		(to & WITH_WP) ? set_cr0(CR0_WP) : clear_cr0(CR0_WP);
+	if ((from ^ to) & WITH_SMEP)
+		(to & WITH_SMEP) ? set_cr4(CR4_SMEP) : clear_cr4(CR4_SMEP);
+	if ((from ^ to) & WITH_SMAP)
+		(to & WITH_SMAP) ? set_cr4(CR4_SMAP) : clear_cr4(CR4_SMAP);
+}
+
+#define ACCESSES 9
+
+static struct access nth_access(unsigned n, linear_t linear)
+{
+	struct access access = n % 3 == 0   ? read_access(linear, 8)
+			       : n % 3 == 1 ? write_access(linear, 8, frame_word(31))
+					    : fetch_access(linear);
+
+	access.user = n >= 3 && n < 6;
+	access.ac = n >= 6;
+	return access;
+}
+
+static void use_by_all(linear_t linear)
+{
+	for (unsigned n = 0; n < ACCESSES; n++)
+		attempt(nth_access(n, linear));
+}
+
+/* The page is in use under one setting; under the other, each access, the nth one first. */
+static void try_change(const struct subject *subject, unsigned from, unsigned to, unsigned first)
+{
+	uint64_t *entry = subject->page.entry[subject->page.level];
+
+	change_setting(to, from);
+	*(volatile uint64_t *)entry &= ~D;
+	invalidate(subject->target, MOV_CR3);
+	use_by_all(subject->target);
+	change_setting(from, to);
+	for (unsigned n = 0; n < ACCESSES; n++)
+		expect_as_modelled(nth_access((first + n) % ACCESSES, subject->target));
+}
+
+static void try_page(enum level level, uint64_t flags)
+{
+	struct subject subject = map_subject(level, P | flags, 31);
+	unsigned current = WITH_WP; /* as cases begin */
+
+	for (unsigned from = 0; from < SETTINGS; from++) {
+		for (unsigned to = 0; to < SETTINGS; to++) {
+			if (!is_offered(from) || !is_offered(to))
+				continue;
+			change_setting(current, to);
+			try_change(&subject, from, to, from + to);
+			current = to;
+		}
+	}
+	change_setting(current, WITH_WP);
+}
+
+static void try_pages(enum level level)
+{
+	for (unsigned rights = 0; rights < 8; rights++) {
+		if ((rights & 4) && !has(FEATURE_nx))
+			continue;
+		if (rights & 4)
+			set_efer(EFER_NXE);
+		try_page(level,
+			 (rights & 1 ? RW : 0) | (rights & 2 ? US : 0) | (rights & 4 ? XD : 0));
+	}
+}
+
+TEST(settings_take_effect_on_cached_4_kbyte_pages,
+     "WP, SMEP, SMAP and AC decide on each access, whatever is cached of a 4-KByte page", MANUAL,
+     "")
+{
+	try_pages(PT);
+}
+
+TEST(settings_take_effect_on_cached_2_mbyte_pages,
+     "WP, SMEP, SMAP and AC decide on each access, whatever is cached of a 2-MByte page", MANUAL,
+     "")
+{
+	try_pages(PD);
+}
+
+TEST(settings_take_effect_on_cached_1_gbyte_pages,
+     "WP, SMEP, SMAP and AC decide on each access, whatever is cached of a 1-GByte page", MANUAL,
+     "pages_1g")
+{
+	try_pages(PDPT);
+}
+
+/* Two read-only entries for one frame: under WP = 0 each write marks the entry that it used, under
+ * WP = 1 none. */
+TEST(wp_toggles_between_writes_to_a_shared_frame,
+     "CR0.WP decides on each write to a read-only page, whichever of two entries maps it", MANUAL,
+     "")
+{
+	for (int level = PT; level <= (int)largest_page(); level++) {
+		struct subject one = map_subject((enum level)level, P | US, 31), two = one;
+
+		two.page = map_page_at((enum level)level, one.page.frame, P | US);
+		two.target = linear_plus(two.page.linear, one.target.value - one.page.linear.value);
+		for (unsigned i = 0; i < 8; i++) {
+			const struct subject *now = i & 1 ? &two : &one;
+
+			clear_cr0(CR0_WP);
+			expect_as_modelled(write_access(now->target, 8, i));
+			set_cr0(CR0_WP);
+			expect_as_modelled(write_access(now->target, 8, i));
+			expect_as_modelled(as_user(write_access(now->target, 8, i)));
+			expect_as_modelled(as_user(read_access(now->target, 8)));
+			edit_entry(&now->page, (enum level)level, INVLPG, .clear = A | D);
+		}
+	}
+}
+
+/* The same XD entry serves both meanings in turn; everything is flushed after each change of
+ * EFER.NXE. */
+TEST(nxe_toggles_between_accesses,
+     "XD forbids the fetch with EFER.NXE = 1 and is reserved with EFER.NXE = 0, turn by turn",
+     MANUAL, "nx")
+{
+	for (int level = PT; level <= (int)largest_page(); level++) {
+		struct subject subject = map_subject((enum level)level, P | RW | US | XD, 31);
+
+		for (unsigned i = 0; i < 6; i++) {
+			i & 1 ? clear_efer(EFER_NXE) : set_efer(EFER_NXE);
+			invalidate(subject.target, CR4_PGE_TWICE);
+			for (unsigned n = 0; n < ACCESSES; n++)
+				expect_as_modelled(nth_access(n, subject.target));
+		}
+	}
+}
