@@ -61,7 +61,8 @@ check-images: all check-build
 
 check-docs: all
 	$(PYTHON) scripts/index --check $(IMAGES)
-	$(PYTHON) scripts/check/snippets docs/writing-a-test.md
+	$(PYTHON) scripts/check/snippets --folder $(BUILD)/docs --compile '$(CC) $(CFLAGS) $(TARGET)' \
+		--link '$(LD) $(LDFLAGS) $(OBJECTS)' docs/writing-a-test.md
 
 check-suite: all
 	@status=0; for on in qemu-tcg bochs; do \
