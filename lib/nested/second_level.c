@@ -84,3 +84,54 @@ void second_allow(struct second_level *second, gpa_t gpa, enum level level, unsi
 	second_edit(second, gpa, level, then, .clear = second->kind->rights_mask,
 		    .set = second->kind->rights(rights));
 }
+
+#define ENTRIES 512
+
+static void visit_table(const struct second_level *second, uint64_t table, int level,
+			void (*visit)(void *context, volatile uint64_t *entry, bool maps_page),
+			void *context)
+{
+	volatile uint64_t *entries = identity(GPA(table));
+
+	for (unsigned i = 0; i < ENTRIES; i++) {
+		uint64_t entry = entries[i];
+		bool present = is_present(second, entry);
+		bool maps_page = present && (level == PT || (level < PML4 && (entry & PS)));
+
+		visit(context, &entries[i], maps_page);
+		if (present && !maps_page)
+			visit_table(second, entry & ENTRY_ADDRESS, level - 1, visit, context);
+	}
+}
+
+void second_visit(const struct second_level *second,
+		  void (*visit)(void *context, volatile uint64_t *entry, bool maps_page),
+		  void *context)
+{
+	visit_table(second, second->model.root, second->model.format->top, visit, context);
+}
+
+struct flags {
+	const struct second_level *second;
+	bool accessed, dirty;
+};
+
+static void set_flags(void *context, volatile uint64_t *entry, bool maps_page)
+{
+	const struct flags *flags = context;
+	const struct second_level_kind *kind = flags->second->kind;
+	uint64_t value = *entry & ~(kind->accessed | (maps_page ? kind->dirty : 0));
+
+	if (!is_present(flags->second, value))
+		return;
+	value |= flags->accessed ? kind->accessed : 0;
+	value |= flags->dirty && maps_page ? kind->dirty : 0;
+	*entry = value;
+}
+
+void second_set_flags(const struct second_level *second, bool accessed, bool dirty)
+{
+	struct flags flags = {second, accessed, dirty};
+
+	second_visit(second, set_flags, &flags);
+}

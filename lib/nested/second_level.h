@@ -72,6 +72,15 @@ void second_edit_with(struct second_level *second, gpa_t gpa, enum level level,
 void second_allow(struct second_level *second, gpa_t gpa, enum level level, unsigned rights,
 		  enum second_invalidation then);
 
+/* Calls `visit` with every entry of every structure, present or not, from the top down; `maps_page`
+ * for one that maps a page. */
+void second_visit(const struct second_level *second,
+		  void (*visit)(void *context, volatile uint64_t *entry, bool maps_page),
+		  void *context);
+
+/* Accessed flag of every present entry, dirty flag of every one that maps a page: set or clear. */
+void second_set_flags(const struct second_level *second, bool accessed, bool dirty);
+
 void second_invalidate(struct second_level *second, enum second_invalidation how);
 
 #endif

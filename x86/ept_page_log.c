@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Page-modification logging: each dirty flag of EPT that changes from 0 to 1 puts the page's
+ * guest-physical address into a log.
+ *
+ * The log has 512 entries and is filled from the last to the first; the PML index says which is
+ * next. An index that is out of range at the time of the write is a VM exit, before the flag is set
+ * (SDM Vol. 3, "Page-Modification Logging"). The guest's own paging structures are written too, as
+ * far as flags for EPT are concerned, and so are logged.
+ *
+ * Caught here: pages that are not logged, logged twice, or under an address that is not the L2's
+ * own (KN12); a walk's writes that are forgotten (KN03); an index that runs out unnoticed.
+ * Hypervisors use the log to find what to send again in a migration: what it lacks is lost there.
+ *
+ * Not checked: the order of entries.
+ */
+#include "test.h"
+
+SUBJECT(ept_page_log,
+	"page-modification logging: what is logged, once, and what happens when full");
+
+#define MANUAL	    "SDM Vol. 3, \"Page-Modification Logging\""
+#define NEEDS	    "vmx vmx_allowed ept ept_4level invept ept_accessed_dirty pml"
+#define LOG_ENTRIES 512
+#define LAST_INDEX  (LOG_ENTRIES - 1)
+
+static gpa_t start_log(void)
+{
+	gpa_t log = frame_alloc();
+
+	vmwrite(VMCS_SECONDARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS,
+		vmread(VMCS_SECONDARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS) |
+			SECONDARY_ENABLE_PML);
+	vmwrite(VMCS_PML_ADDRESS, log.value);
+	vmwrite(VMCS_GUEST_PML_INDEX, LAST_INDEX);
+	return log;
+}
+
+static unsigned logged(void)
+{
+	return LAST_INDEX - (unsigned)vmread(VMCS_GUEST_PML_INDEX);
+}
+
+static unsigned times_in_log(gpa_t log, gpa_t page)
+{
+	const uint64_t *entries = identity(log);
+	unsigned times = 0;
+
+	for (unsigned i = 0; i < logged(); i++)
+		times += (entries[LAST_INDEX - i] ^ page.value) < PAGE_4K;
+	return times;
+}
+
+static struct l2 *start_logging(struct l2_page *page, gpa_t *log)
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL, .accessed_dirty = true);
+
+	*page = l2_map(l2, PT, P | RW | US | A | D, 51);
+	*log = start_log();
+	second_set_flags(&l2->second, false, false);
+	second_invalidate(&l2->second, SECOND_FLUSH);
+	return l2;
+}
+
+TEST(a_write_is_logged_with_the_page_and_its_structures,
+     "a first write puts its page and each of L2's structures that lead there into the log once",
+     MANUAL, NEEDS)
+{
+	struct l2_page page;
+	gpa_t log;
+	struct l2 *l2 = start_logging(&page, &log);
+
+	expect_l2_completes(l2, write_access(page.linear, 8, 1));
+	expect(times_in_log(log, page.gpa) == 1, "the page is in the log %u times",
+	       times_in_log(log, page.gpa));
+	for (unsigned level = PT; level <= PML4; level++)
+		expect(times_in_log(log, page.table[level]) == 1,
+		       "L2's structure of level %u is in the log %u times", level,
+		       times_in_log(log, page.table[level]));
+}
+
+TEST(a_dirty_page_is_not_logged_again, "a write to a page whose D is set already is not logged",
+     MANUAL, NEEDS)
+{
+	struct l2_page page;
+	gpa_t log;
+	struct l2 *l2 = start_logging(&page, &log);
+	unsigned before;
+
+	expect_l2_completes(l2, write_access(page.linear, 8, 1));
+	before = logged();
+	second_invalidate(&l2->second, SECOND_FLUSH);
+	expect_l2_completes(l2, write_access(page.linear, 8, 2));
+	expect(logged() == before, "%u entries instead of %u", logged(), before);
+	second_edit(&l2->second, page.gpa, PT, SECOND_FLUSH, .clear = EPT_D);
+	expect_l2_completes(l2, write_access(page.linear, 8, 3));
+	expect(logged() == before + 1, "%u entries instead of %u", logged(), before + 1);
+}
+
+TEST(a_read_is_not_logged_with_its_page, "a read logs L2's structures but not the page", MANUAL,
+     NEEDS)
+{
+	struct l2_page page;
+	gpa_t log;
+	struct l2 *l2 = start_logging(&page, &log);
+
+	expect_l2_completes(l2, read_access(page.linear, 8));
+	expect(times_in_log(log, page.gpa) == 0, "the page is in the log");
+	expect(times_in_log(log, page.table[PT]) == 1, "L2's page table is not in the log");
+}
+
+TEST(logged_addresses_are_of_pages, "bits 11:0 of what is logged are 0", MANUAL, NEEDS)
+{
+	struct l2_page page;
+	gpa_t log;
+	struct l2 *l2 = start_logging(&page, &log);
+	const uint64_t *entries = identity(log);
+
+	expect_l2_completes(l2, write_access(linear_plus(page.linear, 0x358), 8, 1));
+	expect(logged() >= 5, "%u entries", logged());
+	for (unsigned i = 0; i < logged(); i++)
+		expect(!(entries[LAST_INDEX - i] & (PAGE_4K - 1)), "0x%llx was logged",
+		       (unsigned long long)entries[LAST_INDEX - i]);
+}
+
+TEST(a_full_log_does_not_stop_what_needs_no_flag,
+     "a write for which every flag is set already completes with a full log", MANUAL, NEEDS)
+{
+	struct l2_page page;
+	gpa_t log;
+	struct l2 *l2 = start_logging(&page, &log);
+
+	second_set_flags(&l2->second, true, true);
+	second_invalidate(&l2->second, SECOND_FLUSH);
+	vmwrite(VMCS_GUEST_PML_INDEX, 0xffff);
+	expect_l2_completes(l2, write_access(page.linear, 8, 1));
+}
+
+TEST(a_full_log_is_an_exit_before_the_write,
+     "a write that needs an entry of a full log is a VM exit, and neither flag nor memory changed",
+     MANUAL, NEEDS)
+{
+	struct l2_page page;
+	gpa_t log;
+	struct l2 *l2 = start_logging(&page, &log);
+	struct l2_outcome outcome;
+	const uint64_t *word;
+
+	expect_l2_completes(l2, read_access(page.linear, 8));
+	word = identity(page.frame);
+	vmwrite(VMCS_GUEST_PML_INDEX, 0xffff);
+	outcome = l2_attempt(l2, write_access(page.linear, 8, 1));
+	expect(outcome.exited && outcome.exit.reason == EXIT_REASON_PML_FULL, "exit reason %llu",
+	       (unsigned long long)outcome.exit.reason);
+	expect(*word == frame_word(51), "memory holds 0x%llx", (unsigned long long)*word);
+	expect(!(*second_entry(&l2->second, page.gpa, PT) & EPT_D), "D is set");
+}
