@@ -67,10 +67,17 @@ static void denied(struct naive *n)
 
 static void allowed(struct naive *n)
 {
+	struct naive_entry *last = &n->answer.entry[n->answer.entries - 1];
+
 	for (unsigned i = 0; i < n->answer.entries; i++)
 		n->answer.entry[i].a_must_be_set = true;
-	if (n->q->write)
-		n->answer.entry[n->answer.entries - 1].d_must_be_set = true;
+	if (n->q->write) {
+		last->d_must_be_set = true;
+		/* It is one place in memory, however often the walk came by. */
+		for (unsigned i = 0; i < n->answer.entries; i++)
+			if (n->answer.entry[i].address == last->address)
+				n->answer.entry[i].d_must_be_set = true;
+	}
 }
 
 /* "Determination of Access Rights", sentence by sentence. */

@@ -10,27 +10,23 @@
 #define LINEAR_5LEVEL 0x00123456789abcdeull
 #define LINEAR_4LEVEL 0x0000123456789abcull
 #define CONTROLS      16
-#define ACCESSES      16
+#define ACCESSES      20
 
 static struct world world;
 
-/* Reads, writes and fetches; user, supervisor, implicit; EFLAGS.AC 0 and 1. There are no implicit
- * fetches. */
+/* 0 to 3 read, 4 to 7 write, 8 to 11 fetch; then implicit reads and writes (there are no implicit
+ * fetches); of each four with either CPL and either EFLAGS.AC. */
 static struct model_access access_number(unsigned number, uint64_t linear)
 {
-	struct model_access access = {.linear = linear, .bytes = 1};
-
-	access.ac = number & 1;
-	access.user = number & 2;
-	access.write = number >= 4 && number < 8;
-	if (number >= 8 && number < 12) {
-		access.fetch = true;
-	} else if (number >= 12) {
-		access.write = number & 1;
-		access.ac = true;
-		access.implicit = true;
-	}
-	return access;
+	return (struct model_access){
+		.linear = linear,
+		.bytes = 1,
+		.ac = number & 1,
+		.user = number & 2,
+		.write = number / 4 == 1 || number / 4 == 4,
+		.fetch = number / 4 == 2,
+		.implicit = number / 4 >= 3,
+	};
 }
 
 static struct model_processor processor_number(unsigned number, const struct paging_format *format)

@@ -93,15 +93,19 @@ static uint64_t error_code(const struct walk *walk, const struct model_processor
 	return code;
 }
 
-/* "Accessed and Dirty Flags": used entries get A, the one that maps the page D by a write. */
+/* "Accessed and Dirty Flags": used entries get A, the one that maps the page D by a write. In
+ * tables that reference themselves that may be one of those above as well. */
 static void complete(struct model_outcome *outcome, const struct walk *walk, bool write)
 {
+	uint64_t mapping = walk->step[walk->count - 1].address;
+
 	outcome->vector = MODEL_COMPLETES;
 	outcome->why = "allowed";
-	for (unsigned i = 0; i < walk->count; i++)
+	for (unsigned i = 0; i < walk->count; i++) {
 		outcome->must[i] = A;
-	if (write)
-		outcome->must[walk->count - 1] |= D;
+		if (write && walk->step[i].address == mapping)
+			outcome->must[i] |= D;
+	}
 }
 
 /* A faulting access may have set A above (P9), never D, and never anything in an entry that is not
