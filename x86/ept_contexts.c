@@ -108,7 +108,7 @@ TEST(invept_looks_at_all_64_bits_of_its_type,
 /* EPT pointers that are good but for one thing. */
 struct pointers {
 	unsigned count;
-	uint64_t list[40];
+	uint64_t list[64];
 };
 
 static struct pointers bad_pointers(uint64_t good)

@@ -243,6 +243,16 @@ struct l2_page l2_map(struct l2 *l2, enum level level, uint64_t flags, uint32_t 
 	return page;
 }
 
+void l2_new_space(struct l2 *l2)
+{
+	l2->root_frame = frame_alloc();
+	l2->root = l2_place(l2, l2->root_frame, l2->options.second_of_tables, false);
+	l2->cr3 = l2->root.value;
+	l2->pages = 0;
+	memset(l2->pdpte, 0, sizeof(l2->pdpte));
+	map_code(l2);
+}
+
 static void set_control_registers(struct l2 *l2)
 {
 	l2->cr0 = CR0_PE | (l2->mode == L2_UNPAGED ? 0 : CR0_PG | CR0_WP);

@@ -126,6 +126,10 @@ struct l2_page {
  * The page is filled with frame_word(tag). */
 struct l2_page l2_map(struct l2 *l2, enum level level, uint64_t flags, uint32_t tag);
 
+/* A second address space of L2's: a root of its own in which nothing but the stubs is mapped, at
+ * once in l2->cr3; the pages mapped next get the linear addresses that the first ones have. */
+void l2_new_space(struct l2 *l2);
+
 /* Any frame of L1's, of the second level's page size, somewhere in L2's physical memory. */
 gpa_t l2_place(struct l2 *l2, gpa_t frame, enum level second, bool alone);
 
