@@ -56,6 +56,7 @@ void judge_flags(const char *file, int line, const struct page *page, enum level
  * this call, by the cases whose subject it is, so that one widespread defect (QT01) does not hide
  * others. */
 void compare_p_of_reserved_bit_faults(void);
+bool p_of_reserved_bit_faults_is_compared(void);
 void expectations_reset(void);
 
 #endif

@@ -18,6 +18,11 @@ void compare_p_of_reserved_bit_faults(void)
 	compares_p_with_rsvd = true;
 }
 
+bool p_of_reserved_bit_faults_is_compared(void)
+{
+	return compares_p_with_rsvd;
+}
+
 void expectations_reset(void)
 {
 	compares_p_with_rsvd = false;

@@ -2,6 +2,7 @@
 #include "check/needs.h"
 
 #include "cpu/features.h"
+#include "cpu/svm_features.h"
 #include "cpu/vmx_features.h"
 #include "libc/string.h"
 #include "mem/frames.h"
@@ -31,6 +32,7 @@ static const struct {
 	{"ram_to_2g", "RAM from 1 to 2 GBytes", has_2g_of_memory},
 	{"no_pages_1g", "a processor without 1-GByte pages", has_no_1_gbyte_pages},
 	{"reserved_address_bits", "MAXPHYADDR below 52", has_physical_bits_to_spare},
+	{"svm_allowed", "VM_CR that does not lock SVM off", svm_is_allowed},
 };
 
 static bool is_met(const char *word, const char **meaning)

@@ -11,7 +11,9 @@ static void second_flags(const struct model_l2_answer *answer, enum model_l2_kin
 	const struct model_reference *of = &answer->reference[reference];
 	bool maps_page = of->walk.end == WALK_MAPPED && step + 1 == of->walk.count;
 	bool ended = of->walk.end != WALK_MAPPED && step + 1 == of->walk.count;
-	uint64_t flags = EPT_A | (maps_page && of->written ? EPT_D : 0);
+	uint64_t accessed = answer->nested_paging ? A : EPT_A;
+	uint64_t dirty = answer->nested_paging ? D : EPT_D;
+	uint64_t flags = accessed | (maps_page && of->written ? dirty : 0);
 	bool stopped = kind == MODEL_L2_VIOLATION || kind == MODEL_L2_MISCONFIGURATION;
 
 	*must = *may = 0;
@@ -20,7 +22,7 @@ static void second_flags(const struct model_l2_answer *answer, enum model_l2_kin
 	if (kind == MODEL_L2_COMPLETES)
 		*must = flags;
 	else if (stopped && reference + 1 == answer->references)
-		*may = EPT_A; /* the one that was denied never is dirty */
+		*may = accessed; /* the one that was denied never is dirty */
 	else
 		*may = flags;
 }
@@ -105,7 +107,8 @@ static bool second_flags_fit(const struct model_l2_answer *answer,
 	return true;
 }
 
-static enum model_l2_mismatch judge_exit(const struct model_l2_outcome *outcome,
+static enum model_l2_mismatch judge_exit(const struct model_l2_answer *answer,
+					 const struct model_l2_outcome *outcome,
 					 const struct model_access *access,
 					 const struct model_l2_observation *seen)
 {
@@ -120,10 +123,9 @@ static enum model_l2_mismatch judge_exit(const struct model_l2_outcome *outcome,
 	}
 	if (seen->gpa != outcome->gpa)
 		return MODEL_L2_WRONG_GPA;
-	if (outcome->kind == MODEL_L2_MISCONFIGURATION)
-		return MODEL_L2_FITS;
-	if (seen->linear != access->linear)
-		return MODEL_L2_WRONG_LINEAR;
+	if (outcome->kind == MODEL_L2_VIOLATION && !answer->nested_paging &&
+	    seen->linear != access->linear)
+		return MODEL_L2_WRONG_LINEAR; /* SVM does not report it */
 	if ((seen->qualification ^ outcome->qualification) & outcome->defined)
 		return MODEL_L2_WRONG_QUALIFICATION;
 	return MODEL_L2_FITS;
@@ -140,7 +142,7 @@ struct model_l2_verdict model_judge_l2(const struct model_l2_answer *answer,
 		const struct model_l2_outcome *outcome = &answer->outcome[i];
 		struct model_l2_verdict verdict = {.outcome = i};
 
-		verdict.mismatch = judge_exit(outcome, access, seen);
+		verdict.mismatch = judge_exit(answer, outcome, access, seen);
 		if (verdict.mismatch == MODEL_L2_FITS &&
 		    !guest_flags_fit(answer, outcome, seen, &verdict))
 			verdict.mismatch = MODEL_L2_WRONG_GUEST_FLAGS;

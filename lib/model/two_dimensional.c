@@ -18,6 +18,15 @@
 #define ADVANCED_BITS	  (7ull << 9)
 #define ALWAYS_DEFINED	  (0x3full | BIT_LINEAR_VALID | BIT_FINAL)
 
+/* EXITINFO1 of #NPF: APM Vol. 2, "Nested versus Guest Page Faults, Fault Ordering". */
+#define NPF_P		  (1ull << 0)
+#define NPF_W		  (1ull << 1)
+#define NPF_U		  (1ull << 2)
+#define NPF_RSV		  (1ull << 3)
+#define NPF_ID		  (1ull << 4)
+#define NPF_FINAL	  (1ull << 32)
+#define NPF_TABLE	  (1ull << 33)
+
 /* A translation under way: what the callback that reads guest entries needs. */
 struct translation {
 	struct model_l2_answer *answer;
@@ -63,6 +72,49 @@ static struct model_reference *new_reference(struct translation *t, enum level g
 	return reference;
 }
 
+/* Ordinary paging's rights for a user access, whatever the guest's privilege level and the host's
+ * CR0.WP. */
+static bool nested_rights_deny(const struct translation *t, const struct walk *walk, uint64_t wants)
+{
+	uint64_t all = ~0ull, any = 0;
+
+	for (unsigned i = 0; i < walk->count; i++) {
+		all &= walk->step[i].entry;
+		any |= walk->step[i].entry;
+	}
+	return !(all & US) || ((wants & BIT_WRITE) && !(all & RW)) ||
+	       ((wants & BIT_FETCH) && t->second->rules.execute_disable && (any & XD));
+}
+
+/* stops() for SVM's nested tables. That a fetch shows in EXITINFO1 is compared where the host's
+ * EFER.NXE lets page faults say so. */
+static bool stops_nested(struct translation *t, const struct model_reference *reference,
+			 uint64_t wants)
+{
+	const struct walk *walk = &reference->walk;
+	struct model_l2_outcome *outcome;
+
+	if (walk->end == WALK_RESERVED)
+		outcome = add_outcome(t->answer, MODEL_L2_MISCONFIGURATION,
+				      "a reserved bit is set in a nested entry");
+	else if (walk->end == WALK_NOT_PRESENT)
+		outcome =
+			add_outcome(t->answer, MODEL_L2_VIOLATION, "a nested entry is not present");
+	else if (nested_rights_deny(t, walk, wants))
+		outcome = add_outcome(t->answer, MODEL_L2_VIOLATION,
+				      "the nested tables lack a right");
+	else
+		return false;
+	outcome->gpa = walk->linear;
+	outcome->qualification = NPF_U | (reference->guest_level ? NPF_TABLE : NPF_FINAL);
+	outcome->qualification |= walk->end == WALK_NOT_PRESENT ? 0 : NPF_P;
+	outcome->qualification |= walk->end == WALK_RESERVED ? NPF_RSV : 0;
+	outcome->qualification |= wants & BIT_WRITE ? NPF_W : 0;
+	outcome->qualification |= wants & BIT_FETCH ? NPF_ID : 0;
+	outcome->defined = ~(t->second->rules.execute_disable ? 0 : NPF_ID);
+	return true;
+}
+
 /* Adds the exit that a reference causes which wants these bits of the exit qualification (which are
  * at the same place as the rights in an entry); false when the second level allows it. */
 static bool stops(struct translation *t, const struct model_reference *reference, uint64_t wants)
@@ -71,6 +123,8 @@ static bool stops(struct translation *t, const struct model_reference *reference
 	uint64_t rights = rights_of(walk);
 	struct model_l2_outcome *outcome;
 
+	if (t->second->nested_paging)
+		return stops_nested(t, reference, wants);
 	if (walk->end == WALK_RESERVED) {
 		outcome = add_outcome(t->answer, MODEL_L2_MISCONFIGURATION,
 				      "an entry of the second level is misconfigured");
@@ -84,14 +138,14 @@ static bool stops(struct translation *t, const struct model_reference *reference
 	}
 	outcome->gpa = walk->linear;
 	outcome->qualification = wants | rights << RIGHTS_SHIFT | BIT_LINEAR_VALID;
-	outcome->defined = ALWAYS_DEFINED;
+	outcome->defined = outcome->kind == MODEL_L2_VIOLATION ? ALWAYS_DEFINED : 0;
 	return true;
 }
 
 /* What a read of a guest paging-structure entry wants. */
 static uint64_t table_wants(const struct model_second_level *second)
 {
-	return BIT_READ | (second->accessed_dirty ? BIT_WRITE : 0);
+	return BIT_READ | (second->accessed_dirty || second->nested_paging ? BIT_WRITE : 0);
 }
 
 /* walk_linear()'s way to read a guest entry: through the second level. After an exit it answers
@@ -103,7 +157,7 @@ static uint64_t read_guest_entry(const void *memory, uint64_t gpa)
 	enum level level = answer->guest.step[answer->guest.count - 1].level;
 	struct model_reference *reference = new_reference(t, level, gpa);
 
-	reference->written = t->second->accessed_dirty;
+	reference->written = table_wants(t->second) & BIT_WRITE;
 	if (stops(t, reference, table_wants(t->second))) {
 		t->stopped = true;
 		return 0;
@@ -160,6 +214,20 @@ static uint64_t advanced_bits(const struct model_l2_answer *answer,
 	       (guest->rules.execute_disable && (any & XD) ? BIT_NO_EXECUTE : 0);
 }
 
+/* What the exit qualification of an EPT violation adds for the access itself. */
+static void qualify_final_access(const struct translation *t, struct model_l2_outcome *outcome,
+				 const struct model_processor *guest,
+				 const struct model_access *access)
+{
+	outcome->qualification |= BIT_FINAL;
+	if (access->write && access->reads)
+		outcome->defined &= ~BIT_READ; /* the manual leaves it open */
+	if (t->second->advanced_information) {
+		outcome->qualification |= advanced_bits(t->answer, guest);
+		outcome->defined |= ADVANCED_BITS;
+	}
+}
+
 /* The access itself, which L2's own structures allow. */
 static bool stops_at_page(struct translation *t, const struct model_processor *guest,
 			  const struct model_access *access, uint64_t gpa)
@@ -172,13 +240,8 @@ static bool stops_at_page(struct translation *t, const struct model_processor *g
 	if (!stops(t, reference, access_wants(access)))
 		return false;
 	outcome = &answer->outcome[answer->count - 1];
-	outcome->qualification |= BIT_FINAL;
-	if (access->write && access->reads)
-		outcome->defined &= ~BIT_READ; /* the manual leaves it open */
-	if (t->second->advanced_information) {
-		outcome->qualification |= advanced_bits(answer, guest);
-		outcome->defined |= ADVANCED_BITS;
-	}
+	if (!t->second->nested_paging && outcome->kind == MODEL_L2_VIOLATION)
+		qualify_final_access(t, outcome, guest, access);
 	may_mark_guest(outcome, &answer->guest);
 	if (answer->paged && access->write)
 		outcome->may[answer->guest.count - 1] |= D;
@@ -240,7 +303,8 @@ void model_translate_l2(struct model_l2_answer *answer, const struct model_proce
 	answer->guest.count = 0;
 	answer->references = 0;
 	answer->count = 0;
-	answer->second_flags = second->accessed_dirty;
+	answer->nested_paging = second->nested_paging;
+	answer->second_flags = second->accessed_dirty || second->nested_paging;
 	if (guest->format)
 		translate_paged(&t, guest, access);
 	else if (!stops_at_page(&t, guest, access, access->linear))

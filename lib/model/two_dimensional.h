@@ -3,7 +3,10 @@
  * The oracle's second dimension: what the architecture permits when an access is made under paging
  * structures whose every reference is itself translated by EPT (SDM Vol. 3, "EPT Translation
  * Mechanism", "EPT-Induced VM Exits", "Accessed and Dirty Flags for EPT"). Pure, as model/model.h,
- * and for structures of which nothing is cached.
+ * and for structures of which nothing is cached. With `nested_paging` the second level is SVM's
+ * (APM Vol. 2, "Nested Paging"): there every reference is a user access, and one to a guest
+ * structure a write; a violation is an #NPF, a misconfiguration one with EXITINFO1.RSV, a
+ * qualification EXITINFO1.
  *
  *                       EPT PML4E, PDPTE, PDE, PTE        guest entry
  *   guest PML4     ->   ref  1     2      3    4      ->  ref  5
@@ -24,6 +27,7 @@ struct model_second_level {
 	uint64_t root;
 	bool accessed_dirty;	   /* EPTP bit 6: flags are kept, guest walks are writes */
 	bool advanced_information; /* bits 11:9 of the exit qualification are defined */
+	bool nested_paging;	   /* SVM's: ordinary entries, and #NPF instead of EPT violations */
 };
 
 /* One translation of an L2-physical address: for a guest structure, or for the page itself. */
@@ -48,7 +52,7 @@ struct model_l2_outcome {
 	unsigned vector; /* of MODEL_L2_EXCEPTION */
 	uint64_t error_code;
 	uint64_t gpa;		/* of violations and misconfigurations */
-	uint64_t qualification; /* of violations; the bits in `defined` are compared */
+	uint64_t qualification; /* of both; the bits in `defined` are compared */
 	uint64_t defined;
 	uint64_t must[MOST_LEVELS], may[MOST_LEVELS]; /* flags of guest entries, as model.h */
 	const char *why;
@@ -61,6 +65,7 @@ struct model_l2_answer {
 	struct walk guest; /* addresses are L2-physical */
 	unsigned references;
 	struct model_reference reference[MODEL_MOST_REFERENCES];
+	bool nested_paging;
 	bool second_flags; /* flags of the second level may change */
 	unsigned count;
 	struct model_l2_outcome outcome[MODEL_MOST_L2_OUTCOMES];

@@ -3,6 +3,7 @@
 
 #include "paging/describe.h"
 #include "paging/entry.h"
+#include "svm/vmcb.h"
 
 static const struct {
 	uint64_t bit;
@@ -57,12 +58,37 @@ static void text_violation(struct text *text, const struct l2_exit *exit)
 	text_add(text, ", qualification 0x%llx", (unsigned long long)exit->qualification);
 }
 
+static const struct {
+	uint64_t bit;
+	const char *name;
+} npf_bits[] = {{NPF_P, "P"},
+		{NPF_W, "W"},
+		{NPF_U, "U"},
+		{NPF_RSV, "RSV"},
+		{NPF_ID, "I/D"},
+		{NPF_FINAL, "final access"},
+		{NPF_TABLE, "walk of L2's structures"}};
+
+/* SVM: violations and misconfigurations alike. */
+static void text_nested_page_fault(struct text *text, uint64_t gpa, uint64_t exitinfo1)
+{
+	text_add(text, "#NPF at guest-physical 0x%llx, EXITINFO1 0x%llx", (unsigned long long)gpa,
+		 (unsigned long long)exitinfo1);
+	for (unsigned i = 0; i < sizeof(npf_bits) / sizeof(npf_bits[0]); i++)
+		if (exitinfo1 & npf_bits[i].bit)
+			text_word(text, npf_bits[i].name);
+}
+
 void text_l2_outcome(struct text *text, const struct l2_outcome *outcome)
 {
 	const struct l2_exit *exit = &outcome->exit;
 
 	if (!outcome->exited) {
 		text_outcome(text, &outcome->outcome);
+		return;
+	}
+	if (exit->reason == VMEXIT_NPF) {
+		text_nested_page_fault(text, exit->gpa, exit->qualification);
 		return;
 	}
 	switch (exit->kind) {
@@ -88,6 +114,11 @@ void text_l2_outcome(struct text *text, const struct l2_outcome *outcome)
 void text_l2_expected(struct text *text, const struct model_l2_outcome *outcome,
 		      const struct model_access *access)
 {
+	if (outcome->qualification & (NPF_FINAL | NPF_TABLE)) {
+		text_nested_page_fault(text, outcome->gpa, outcome->qualification);
+		text_add(text, ": %s\n", outcome->why);
+		return;
+	}
 	switch (outcome->kind) {
 	case MODEL_L2_COMPLETES:
 		text_add(text, "completed");

@@ -5,8 +5,10 @@
 #include "nested/describe.h"
 #include "nested/l2.h"
 
+#include "check/expect.h"
 #include "check/report.h"
 #include "mem/frames.h"
+#include "svm/vmcb.h"
 
 static uint64_t read_memory(const void *memory, uint64_t address)
 {
@@ -99,6 +101,8 @@ static void observe(struct judged *judged)
 	seen->linear = exit->linear;
 	seen->gpa = exit->gpa;
 	seen->qualification = exit->qualification;
+	if (exit->kind == L2_MISCONFIGURATION && !p_of_reserved_bit_faults_is_compared())
+		seen->qualification |= NPF_P;
 	for (unsigned i = 0; i < answer->guest.count; i++) {
 		gpa_t entry = l2_frame_of(judged->l2, GPA(answer->guest.step[i].address));
 

@@ -11,6 +11,7 @@
 #include "mem/frames.h"
 #include "paging/entry.h"
 #include "paging/format_npt.h"
+#include "paging/space.h"
 
 #define CR0_ET (1ull << 4)
 
