@@ -14,7 +14,7 @@ include config.mak
 
 BUILD  := build
 OUT    := x86
-ROOMS  := boot libc cpu drivers mem paging access model check vmx nested
+ROOMS  := boot libc cpu drivers mem paging access model check vmx svm nested
 IMAGES := $(patsubst x86/%.c,$(OUT)/%.flat,$(wildcard x86/*.c))
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
