@@ -22,7 +22,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 CFLAGS   := -std=gnu11 -O2 -g $(WARNINGS) -Ilib -MMD -MP
 TARGET   := -m64 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	    -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none \
-	    -fno-strict-aliasing
+	    -fno-strict-aliasing $(CFLAGS_COPIES)
 LDFLAGS  := -m elf_x86_64 -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none \
 	    $(LDFLAGS_RWX) -T lib/boot/image.lds
 

@@ -49,63 +49,75 @@ static uint64_t rights_of(unsigned combination)
 	return (combination & 1 ? RW : 0) | (combination & 2 ? US : 0) | (combination & 4 ? XD : 0);
 }
 
-struct accesses {
-	struct access list[9];
+/* Each access has a page of its own with the same rights, so that one flush serves all of them. */
+#define ACCESSES 9
+
+struct subjects {
+	struct page page[ACCESSES];
+	struct access access[ACCESSES];
+	uint64_t base[ACCESSES][MOST_LEVELS + 1]; /* the entries without rights and flags */
 };
 
-static struct accesses all_accesses(linear_t linear)
+static struct access nth_access(unsigned n, linear_t linear)
 {
-	const struct access read = read_access(linear, 8);
-	const struct access write = write_access(linear, 8, frame_word(77));
-	const struct access fetch = fetch_access(linear);
+	struct access access = n % 3 == 0   ? read_access(linear, 8)
+			       : n % 3 == 1 ? write_access(linear, 8, frame_word(77))
+					    : fetch_access(linear);
 
-	return (struct accesses){{as_user(read), as_user(write), as_user(fetch), read, write, fetch,
-				  with_ac(read), with_ac(write), with_ac(fetch)}};
+	access.user = n < 3;
+	access.ac = n >= 6;
+	return access;
 }
 
-static void write_entries(const struct page *page, const uint64_t *values)
+static void map_subjects(struct subjects *subjects, enum level level, gpa_t frame, uint64_t offset)
 {
-	for (int level = PML4; level >= (int)page->level; level--)
-		*(volatile uint64_t *)page->entry[level] = values[level];
-}
+	for (unsigned n = 0; n < ACCESSES; n++) {
+		struct page *page = &subjects->page[n];
 
-/* One combination of rights in place: every access, each after the flags were cleared and
- * everything was flushed. */
-static void try_accesses(const struct page *page, const struct accesses *accesses,
-			 const uint64_t *values)
-{
-	for (unsigned i = 0; i < COUNT_OF(accesses->list); i++) {
-		write_entries(page, values);
-		invalidate(page->linear, MOV_CR3);
-		expect_as_modelled(accesses->list[i]);
+		*page = map_page_at(level, frame, P | RW | US);
+		subjects->access[n] = nth_access(n, linear_plus(page->linear, offset));
+		for (int at = PML4; at >= (int)level; at--)
+			subjects->base[n][at] = *page->entry[at] & ~(RW | US);
 	}
 }
 
-static void try_all_rights(const struct page *page, linear_t target)
+/* Writes every page's entries with these rights, 3 bits a level from the page's upwards, and all
+ * flags clear. */
+static void set_rights(const struct subjects *subjects, unsigned combination)
 {
-	const struct accesses accesses = all_accesses(target);
-	unsigned levels = PML4 - page->level + 1;
-	uint64_t base[MOST_LEVELS + 1], values[MOST_LEVELS + 1];
+	enum level level = subjects->page[0].level;
 
-	for (int level = PML4; level >= (int)page->level; level--)
-		base[level] = *page->entry[level] & ~(RW | US | XD | A | D);
+	for (int at = level; at <= PML4; at++, combination >>= 3) {
+		uint64_t rights = rights_of(combination & 7);
+
+		for (unsigned n = 0; n < ACCESSES; n++)
+			*(volatile uint64_t *)subjects->page[n].entry[at] =
+				subjects->base[n][at] | rights;
+	}
+}
+
+static void try_all_rights(const struct subjects *subjects)
+{
+	unsigned levels = PML4 - subjects->page[0].level + 1;
+
 	for (unsigned combination = 0; combination < 1u << (3 * levels); combination++) {
-		for (unsigned i = 0; i < levels; i++)
-			values[page->level + i] =
-				base[page->level + i] | rights_of(combination >> (3 * i) & 7);
-		try_accesses(page, &accesses, values);
+		set_rights(subjects, combination);
+		invalidate(subjects->page[0].linear, MOV_CR3);
+		for (unsigned n = 0; n < ACCESSES; n++)
+			expect_as_modelled(subjects->access[n]);
 	}
 }
 
 static void try_all_controls(enum level level, gpa_t frame, uint64_t offset)
 {
-	struct page page = map_page_at(level, frame, P | RW | US);
+	static struct subjects subjects;
 
+	map_subjects(&subjects, level, frame, offset);
 	for (unsigned controls = 0; controls < CONTROLS; controls++) {
 		if (!set_controls(controls))
 			continue;
 		frame_fill(gpa_plus(frame, offset & ~(PAGE_4K - 1)), PAGE_4K, 11);
-		try_all_rights(&page, linear_plus(page.linear, offset));
+		try_all_rights(&subjects);
 	}
 }
 
