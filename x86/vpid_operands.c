@@ -110,6 +110,41 @@ TEST(invvpid_refuses_addresses_that_are_not_canonical,
 	expect_taken(INVVPID_INDIVIDUAL_ADDRESS, TAG, (1ull << first) - 1);
 }
 
+/* A page of code that begins with INVEPT or INVVPID of (%rdi), which is its own address. */
+static linear_t code_page(uint8_t last_opcode_byte)
+{
+	const uint8_t code[] = {0x66, 0x0f, 0x38, last_opcode_byte, 0x07, 0x0f, 0x0b};
+	struct page page = map_page(P | RW | US);
+
+	memcpy(identity(page.frame), code, sizeof(code));
+	return page.linear;
+}
+
+#define INVEPT_BYTE  0x80
+#define INVVPID_BYTE 0x81
+
+TEST(both_instructions_are_invalid_outside_vmx_operation,
+     "INVEPT and INVVPID raise #UD before VMXON, at each privilege level", MANUAL, "vmx")
+{
+	linear_t invept_code = code_page(INVEPT_BYTE), invvpid_code = code_page(INVVPID_BYTE);
+
+	clear_cr4(CR4_SMEP | CR4_SMAP);
+	expect_exception(as_user(fetch_access(invept_code)), VECTOR_UD, 0);
+	expect_exception(as_user(fetch_access(invvpid_code)), VECTOR_UD, 0);
+	expect_exception(fetch_access(invept_code), VECTOR_UD, 0);
+	expect_exception(fetch_access(invvpid_code), VECTOR_UD, 0);
+}
+
+TEST(both_instructions_are_for_supervisors_only,
+     "INVEPT and INVVPID raise #GP in VMX operation at CPL 3", MANUAL, NEEDS " invept")
+{
+	linear_t invept_code = code_page(INVEPT_BYTE), invvpid_code = code_page(INVVPID_BYTE);
+
+	start_vmx();
+	expect_exception(as_user(fetch_access(invept_code)), VECTOR_GP, 0);
+	expect_exception(as_user(fetch_access(invvpid_code)), VECTOR_GP, 0);
+}
+
 TEST(vm_entry_refuses_vpid_0,
      "a VM entry with VPID enabled and VPID 0000H is VMfailValid with error 7",
      "SDM Vol. 3, \"Checks on VM-Execution Control Fields\"", NEEDS " ept_4level invept")
