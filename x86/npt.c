@@ -17,8 +17,7 @@
  * host taken for nested tables. Hypervisors that shadow nested tables (KVM, Hyper-V nested) compute
  * all of this; so do emulators.
  *
- * Nothing is sampled in the matrix of rights. Not checked: the other bits of the VMCB that an exit
- * fills in.
+ * Nothing is sampled in the matrix of rights. Not checked: other fields of the VMCB.
  */
 #include "test.h"
 
@@ -262,4 +261,40 @@ TEST(reduced_rights_hold_after_a_flush,
 		narrow(l2, page.gpa, level, XD, fetch_access(page.linear));
 	}
 	narrow(l2, GPA(page.entry_gpa[PD]), PT, RW, read_access(page.linear, 8));
+}
+
+#define CROSSING 4 /* bytes of the operand in the first page */
+
+/* Bytes of the operand in the page that faults are [first, first + 4). */
+static void expect_crossing(struct l2 *l2, struct access access, gpa_t page, uint64_t first)
+{
+	struct l2_outcome outcome = l2_attempt(l2, access);
+	const struct l2_exit *exit = &outcome.exit;
+
+	expect(outcome.exited && exit->kind == L2_VIOLATION && exit->final &&
+		       exit->gpa >= page.value + first && exit->gpa < page.value + first + 4,
+	       "kind %u at guest-physical 0x%llx", exit->kind, (unsigned long long)exit->gpa);
+}
+
+TEST(an_access_that_crosses_pages_names_the_page_that_faults,
+     "of an operand in two pages EXITINFO2 reports the bad one, and nothing was written", MANUAL,
+     NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 17);
+	gpa_t next = l2_place(l2, filled_frame(18), PT, false);
+	linear_t linear = linear_plus(page.linear, PAGE_4K - CROSSING);
+	const uint32_t *tail = identity(gpa_plus(page.frame, PAGE_4K - CROSSING));
+	uint32_t before = *tail;
+
+	*(volatile uint64_t *)(page.entry[PT] + 8) = next.value | P | RW | US | A | D;
+	second_allow(&l2->second, next, PT, SECOND_READ, SECOND_FLUSH);
+	expect_crossing(l2, write_access(linear, 8, 1), next, 0);
+	expect(*tail == before, "the first page holds 0x%x instead of 0x%x", *tail, before);
+	second_allow(&l2->second, next, PT, 0, SECOND_FLUSH);
+	expect_crossing(l2, as_user(read_access(linear, 8)), next, 0);
+	second_allow(&l2->second, next, PT, SECOND_ALL, SECOND_FLUSH);
+	second_allow(&l2->second, page.gpa, PT, SECOND_READ, SECOND_FLUSH);
+	expect_crossing(l2, write_access(linear, 8, 1), page.gpa, PAGE_4K - CROSSING);
+	expect_l2_read(l2, read_access(linear, 8), frame_word(17) >> 32 | frame_word(18) << 32);
 }

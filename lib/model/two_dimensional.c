@@ -242,6 +242,11 @@ static bool stops_at_page(struct translation *t, const struct model_processor *g
 	outcome = &answer->outcome[answer->count - 1];
 	if (!t->second->nested_paging && outcome->kind == MODEL_L2_VIOLATION)
 		qualify_final_access(t, outcome, guest, access);
+	/* Of an instruction that reads first, the read may be what is reported. */
+	if (t->second->nested_paging && access->write && access->reads &&
+	    (reference->walk.end != WALK_MAPPED ||
+	     nested_rights_deny(t, &reference->walk, BIT_READ)))
+		outcome->defined &= ~NPF_W;
 	may_mark_guest(outcome, &answer->guest);
 	if (answer->paged && access->write)
 		outcome->may[answer->guest.count - 1] |= D;
