@@ -158,3 +158,35 @@ TEST(denied_write_leaves_dirty_clear,
 		}
 	}
 }
+
+/* Not present, so that even the load of a read-modify-write faults: it was made with the intention
+ * to write. */
+static void try_missing_page(enum instruction instruction)
+{
+	struct subject subject = map_subject(PT, RW | US, 31);
+	struct access access = instruction_access(instruction, subject.target, 3);
+
+	if (!has(instruction_table[instruction].need) ||
+	    instruction_table[instruction].writes != ALWAYS)
+		return;
+	expect_as_modelled(access);
+	expect_as_modelled(as_user(access));
+	write_entry(&subject.page, PT, *subject.page.entry[PT] | P, INVLPG);
+	edit_entry(&subject.page, PT, INVLPG, .clear = US);
+	expect_as_modelled(as_user(access));
+	release_pages();
+}
+
+#define MISSING(name, first, last, promise)                                     \
+	TEST(name, promise, "SDM Vol. 3, \"Page-Fault Exceptions\"", "")        \
+	{                                                                       \
+		for (int i = INSTRUCTION_##first; i <= INSTRUCTION_##last; i++) \
+			try_missing_page((enum instruction)i);                  \
+	}
+
+MISSING(store_to_a_missing_page_is_reported_as_a_write, setcc, sldt,
+	"#PF of a store to a page that is not present or not the user's has W = 1")
+MISSING(locked_access_to_a_missing_page_is_reported_as_a_write, xchg, bts,
+	"#PF of a locked read-modify-write to such a page has W = 1")
+MISSING(read_modify_write_of_a_missing_page_is_reported_as_a_write, or, shld,
+	"#PF of a read-modify-write of such a page has W = 1, though it starts with a load")

@@ -8,6 +8,7 @@
 
 #include "access/access.h"
 #include "check/report.h"
+#include "model/model.h"
 #include "paging/space.h"
 
 /* Something simple that must hold; the rest says in printf's manner what was seen instead. */
@@ -40,6 +41,9 @@
 /* Accessed and dirty flags of one entry: `mask` of A and D, `value` what they must be. */
 #define expect_flags(page, level, mask, value) \
 	judge_flags(__FILE__, __LINE__, page, level, mask, value)
+
+/* The outcome that the model gives for an access as memory is now; without any access. */
+struct model_outcome modelled_outcome(struct access access);
 
 void fail_expectation(const char *file, int line, const char *condition, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -51,6 +51,15 @@ static struct model_access modelled(const struct access *access)
 	};
 }
 
+struct model_outcome modelled_outcome(struct access access)
+{
+	struct model_access asked = modelled(&access);
+	struct model_answer answer;
+
+	model_translate(&answer, processor_now(), &asked, read_table, NULL);
+	return answer.outcome[0];
+}
+
 /* Everything around one access. */
 struct judged {
 	struct access access;

@@ -2,6 +2,7 @@
 #include "check/report.h"
 
 #include "check/running.h"
+#include "cpu/exception.h"
 #include "libc/string.h"
 
 #define MOST_OTHERS	     8
@@ -21,11 +22,22 @@ void count_checks(unsigned count)
 	running.checks += count;
 }
 
+/* How the case came to the expectation: a line of a helper alone says little. `frame` is RBP of
+ * new_failure(). */
+static void describe_callers(struct failure *failure, const void *frame)
+{
+	const uint64_t *saved = frame;
+	struct text text = TEXT(failure->backtrace);
+
+	text_backtrace(&text, saved[1], saved[0]);
+}
+
 struct failure *new_failure(const char *file, int line)
 {
 	struct failure *failure = running.failures ? &later : &first;
 
 	*failure = (struct failure){.file = file, .line = line};
+	describe_callers(failure, __builtin_frame_address(0));
 	return failure;
 }
 

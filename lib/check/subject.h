@@ -18,6 +18,22 @@ struct subject {
  * the target is filled with `tag`. */
 struct subject map_subject(enum level level, uint64_t flags, uint32_t tag);
 
+/* Two 4-KByte pages in a row, each over a frame of its own that is filled with its tag; the frames
+ * do not follow each other, so that an access which takes the second page's address from the first
+ * one's shows. */
+struct page_pair {
+	struct page page; /* the first */
+	gpa_t frame[2];
+	uint64_t *entry[2]; /* PTEs */
+	uint64_t good[2];   /* their values, everything allowed, A and D set */
+	linear_t border;    /* the first byte of the second page */
+};
+
+struct page_pair map_page_pair(uint32_t first_tag, uint32_t second_tag);
+
+/* Writes both PTEs and invalidates both pages by INVLPG. */
+void set_page_pair(const struct page_pair *pair, uint64_t first, uint64_t second);
+
 /* The level whose entries map the largest pages of this machine: PD or PDPT. */
 enum level largest_page(void);
 
