@@ -114,7 +114,7 @@ static void decode_exit(struct l2_exit *exit)
 	exit->reason = control->exitcode;
 	exit->qualification = control->exitinfo1;
 	exit->rip = guest.vmcb->state.rip;
-	if (exit->reason == VMEXIT_INVALID) {
+	if ((uint32_t)exit->reason == (uint32_t)VMEXIT_INVALID) {
 		exit->kind = L2_ENTRY_FAILED;
 		exit->error = vmcb_invalid_reason(guest.vmcb);
 	} else if (exit->reason == VMEXIT_NPF) {
