@@ -156,13 +156,15 @@ static uint64_t read_guest_entry(const void *memory, uint64_t gpa)
 	struct model_l2_answer *answer = t->answer;
 	enum level level = answer->guest.step[answer->guest.count - 1].level;
 	struct model_reference *reference = new_reference(t, level, gpa);
+	uint64_t entry;
 
 	reference->written = table_wants(t->second) & BIT_WRITE;
 	if (stops(t, reference, table_wants(t->second))) {
 		t->stopped = true;
 		return 0;
 	}
-	return t->read_entry(t->memory, reference->walk.physical);
+	entry = t->read_entry(t->memory, reference->walk.physical);
+	return answer->guest.format->entry_bytes == 4 ? (uint32_t)entry : entry;
 }
 
 /* Flags of guest entries that have to be set where the second level forbids the write: a violation

@@ -72,7 +72,8 @@ struct model_l2_answer {
 };
 
 /* All outcomes that are permitted for an access that does not cross into another page. `guest`'s
- * root is L2-physical; its format is NULL while CR0.PG = 0. */
+ * root is L2-physical; its format is NULL while CR0.PG = 0. `read_entry` reads 8 bytes, also where
+ * an entry of the guest's has 4. */
 void model_translate_l2(struct model_l2_answer *answer, const struct model_processor *guest,
 			const struct model_second_level *second, const struct model_access *access,
 			read_entry_fn *read_entry, const void *memory);

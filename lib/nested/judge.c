@@ -56,8 +56,7 @@ static void ask_model(const struct judged *judged, struct model_l2_answer *answe
 	const struct l2 *l2 = judged->l2;
 	struct model_processor processor = l2_processor(l2, LINEAR(access->linear));
 
-	model_translate_l2(answer, &processor, &l2->second.model, access,
-			   l2->mode == L2_32BIT ? read_memory_4 : read_memory, NULL);
+	model_translate_l2(answer, &processor, &l2->second.model, access, read_memory, NULL);
 }
 
 /* The instruction has to be fetched before it can access anything: where that already ends in an

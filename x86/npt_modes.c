@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Nested paging under each of L2's paging modes: none, 32-bit, PAE, 4-level, 5-level.
+ *
+ * Nested tables translate guest-physical addresses whatever made them. With CR0.PG = 0 a linear
+ * address is a guest-physical one, and is translated all the same (APM Vol. 2, "Nested Paging";
+ * "Nested Table Walk"). The format of nested tables is the host's, never the guest's. In PAE mode
+ * the PDPTEs are read through nested tables like any other structure of L2's, by VMRUN and MOV to
+ * CR3 or by the walk (P13).
+ *
+ * Caught here: an unpaged L2 that is not translated (QT11) or a 32-bit one that is taken for
+ * unpaged (QT12); nested tables walked in the guest's mode (QT14, BX10); entries of the wrong
+ * width; PDPTEs read at the wrong address or without translation (KN18, R40).
+ *
+ * The model judges all modes alike. Not checked: when exactly PDPTEs are read, and what a reserved
+ * bit in them does; host modes other than 4-level paging.
+ */
+#include "test.h"
+
+SUBJECT(npt_modes, "nested paging under each paging mode of L2, and PDPTEs");
+
+#define MANUAL "APM Vol. 2, \"Nested Paging\"; \"Nested Table Walk\""
+#define NEEDS  "svm svm_allowed svm_nested_paging nx"
+#define RIGHTS (RW | US | XD)
+
+static void try_accesses(struct l2 *l2, linear_t linear)
+{
+	const struct access read = read_access(linear, 4);
+	const struct access write = write_access(linear, 4, (uint32_t)frame_word(26));
+	const struct access fetch = fetch_access(linear);
+	const struct access all[] = {read,	    write,	    fetch,
+				     as_user(read), as_user(write), as_user(fetch)};
+
+	for (unsigned i = 0; i < COUNT_OF(all); i++)
+		expect_l2_as_modelled(l2, all[i]);
+}
+
+/* Every combination of rights in one nested entry, and that entry not present. */
+static void try_nested_rights(struct l2 *l2, gpa_t gpa, enum level level, linear_t linear)
+{
+	volatile uint64_t *entry = second_entry(&l2->second, gpa, level);
+	uint64_t good = *entry;
+
+	for (unsigned number = 0; number < 9; number++) {
+		*entry = (good & ~RIGHTS) | (number & 1 ? RW : 0) | (number & 2 ? US : 0) |
+			 (number & 4 ? XD : 0);
+		if (number == 8)
+			*entry = good & ~P;
+		try_accesses(l2, linear);
+	}
+	*entry = good;
+}
+
+/* The page, each of L2's structures, and every combination of L2's own rights. */
+static void try_page(struct l2 *l2, struct l2_page *page)
+{
+	uint64_t leaf = (page->gpa.value & ~(page->bytes - 1)) | A | D;
+
+	for (unsigned level = second_page_level(&l2->second, page->gpa); level < PDPT; level++)
+		try_nested_rights(l2, page->gpa, level, page->linear);
+	if (l2->mode == L2_UNPAGED)
+		return;
+	for (unsigned structure = page->level; structure <= MOST_LEVELS && page->entry[structure];
+	     structure++)
+		try_nested_rights(l2, GPA(page->entry_gpa[structure]), PT, page->linear);
+	for (unsigned own = 0; own < 8; own++) {
+		l2_write_entry(l2, page, page->level,
+			       leaf | (page->level > PT ? PS : 0) | (own & 1 ? P : 0) |
+				       (own & 2 ? RW : 0) | (own & 4 ? US : 0));
+		try_accesses(l2, page->linear);
+	}
+}
+
+static void try_mode(enum l2_mode mode)
+{
+	for (unsigned level = PT; level <= (mode == L2_UNPAGED ? PT : PD); level++) {
+		for (unsigned second = PT; second <= PD; second++) {
+			struct l2 *l2 = l2_start(mode, .second_of_pages = second);
+			struct l2_page page = l2_map(l2, level, P | RW | US | A | D, 21);
+
+			try_page(l2, &page);
+		}
+	}
+}
+
+TEST(an_unpaged_l2_is_translated_by_nested_tables_alone,
+     "with CR0.PG = 0 nested tables translate L2's linear addresses and their rights hold", MANUAL,
+     NEEDS)
+{
+	try_mode(L2_UNPAGED);
+}
+
+TEST(a_32_bit_l2_is_translated_in_both_dimensions,
+     "32-bit paging with 4-KByte and 4-MByte pages works under nested tables", MANUAL, NEEDS)
+{
+	try_mode(L2_32BIT);
+}
+
+TEST(a_pae_l2_is_translated_in_both_dimensions,
+     "PAE paging with 4-KByte and 2-MByte pages works under nested tables", MANUAL, NEEDS)
+{
+	try_mode(L2_PAE);
+}
+
+TEST(a_4_level_l2_is_translated_in_both_dimensions,
+     "4-level paging with 4-KByte and 2-MByte pages works under nested tables", MANUAL, NEEDS)
+{
+	try_mode(L2_4LEVEL);
+}
+
+TEST(a_5_level_l2_is_translated_in_both_dimensions,
+     "5-level paging with 4-KByte and 2-MByte pages works under nested tables", MANUAL,
+     NEEDS " la57")
+{
+	try_mode(L2_5LEVEL);
+}
+
+TEST(flags_of_nested_tables_are_kept_in_each_mode,
+     "accessed and dirty flags of nested tables follow the accesses of 32-bit and PAE guests",
+     MANUAL, NEEDS)
+{
+	for (unsigned mode = L2_32BIT; mode <= L2_PAE; mode++) {
+		struct l2 *l2 = l2_start(mode);
+		struct l2_page page = l2_map(l2, PT, P | RW | US, 22);
+		const struct access all[] = {read_access(page.linear, 4), fetch_access(page.linear),
+					     write_access(page.linear, 4, 22),
+					     as_user(write_access(page.linear, 2, 22))};
+
+		for (unsigned i = 0; i < COUNT_OF(all); i++) {
+			second_set_flags(&l2->second, false, false);
+			l2_set_flags(l2, &page, 0);
+			expect_l2_as_modelled(l2, all[i]);
+		}
+	}
+}
+
+/* A walk that has to read a PDPTE which nested tables do not let it read as a user write. */
+static void expect_pdpte_fault(struct l2 *l2, struct access access, uint64_t error)
+{
+	struct l2_outcome outcome;
+
+	second_invalidate(&l2->second, SECOND_FLUSH_ALL);
+	outcome = l2_attempt(l2, access);
+	expect(outcome.exited && outcome.exit.kind == L2_VIOLATION, "exit kind %u, reason 0x%llx",
+	       outcome.exit.kind, (unsigned long long)outcome.exit.reason);
+	expect(outcome.exit.qualification == (error | NPF_TABLE), "EXITINFO1 0x%llx",
+	       (unsigned long long)outcome.exit.qualification);
+	expect(outcome.exit.gpa >> 5 == l2->root.value >> 5, "EXITINFO2 0x%llx",
+	       (unsigned long long)outcome.exit.gpa);
+}
+
+TEST(pdptes_are_read_through_nested_tables,
+     "PDPTEs that nested tables do not let be read as a user write are #NPF in the walk", MANUAL,
+     NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_PAE);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 23);
+	struct access read = read_access(page.linear, 4);
+
+	expect_l2_as_modelled(l2, read);
+	second_allow(&l2->second, l2->root, PT, SECOND_READ, SECOND_NO_FLUSH);
+	expect_pdpte_fault(l2, read, NPF_P | NPF_W | NPF_U);
+	second_edit(&l2->second, l2->root, PT, SECOND_NO_FLUSH, .set = RW, .clear = US);
+	expect_pdpte_fault(l2, as_user(read), NPF_P | NPF_W | NPF_U);
+	second_allow(&l2->second, l2->root, PT, 0, SECOND_NO_FLUSH);
+	expect_pdpte_fault(l2, fetch_access(page.linear), NPF_W | NPF_U);
+	second_edit(&l2->second, l2->root, PT, SECOND_NO_FLUSH, .set = P | RW | US);
+	expect_l2_as_modelled(l2, read);
+}
+
+TEST(pdptes_changed_in_memory_count_after_vmrun,
+     "VMRUN with a flush makes L2 use the PDPTEs that are in its memory then", MANUAL, NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_PAE);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 24);
+	unsigned index = (unsigned)(page.linear.value >> 30);
+	volatile uint64_t *pdpte = (volatile uint64_t *)identity(l2->root_frame) + index;
+	uint64_t good = *pdpte;
+
+	expect_l2_as_modelled(l2, read_access(page.linear, 4));
+	*pdpte = l2->pdpte[index] = 0;
+	second_invalidate(&l2->second, SECOND_FLUSH_ALL);
+	expect_l2_page_fault(l2, read_access(page.linear, 4), 0);
+	*pdpte = l2->pdpte[index] = good;
+	expect_l2_as_modelled(l2, read_access(page.linear, 4));
+}
