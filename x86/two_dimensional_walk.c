@@ -4,7 +4,8 @@
  *
  * Translating a linear address under EPT walks two sets of tables at once: each of the guest's n
  * paging structures is at a guest-physical address that m EPT entries translate before the guest's
- * entry can be read, and so is the page itself (SDM Vol. 3, "EPT Translation Mechanism"):
+ * entry can be read, and so is the page itself (SDM Vol. 3, "EPT Translation Mechanism"). Under
+ * SVM's nested paging it is the same (APM Vol. 2, "Nested Table Walk"), with NPT for EPT:
  *
  *     n * (m + 1) + m   references:  24 for n = m = 4, 35 for 5 and 5, 8 for 1-GByte pages in both
  *
@@ -29,10 +30,10 @@
 #include "test.h"
 
 SUBJECT(two_dimensional_walk,
-	"each of the 24 references of a walk under EPT, proven by removing it");
+	"each of the 24 references of a walk under EPT or NPT, proven by removing it");
 
-#define MANUAL "SDM Vol. 3, \"EPT Translation Mechanism\""
-#define NEEDS  "vmx vmx_allowed ept ept_4level invept"
+#define MANUAL "SDM Vol. 3, \"EPT Translation Mechanism\"; APM Vol. 2, \"Nested Table Walk\""
+#define NEEDS  "second_level"
 
 /* One shape of the walk: L2's mode and page size, and EPT's for everything. */
 struct shape {
@@ -89,8 +90,10 @@ static unsigned prove_second_level(const struct shape *shape, unsigned structure
 
 		second_allow(&l2->second, gpa, level, 0, SECOND_FLUSH);
 		outcome = expect_l2_violation(l2, fetch, gpa);
+		/* SVM does not report the linear address. */
 		expect(outcome.exit.final == (structure == ALONE_PAGE) &&
-			       outcome.exit.linear == page.linear.value,
+			       (l2->second.model.nested_paging ||
+				outcome.exit.linear == page.linear.value),
 		       "final access %u, linear 0x%llx", outcome.exit.final,
 		       (unsigned long long)outcome.exit.linear);
 		proven += outcome.exited && outcome.exit.gpa == gpa.value;
@@ -145,11 +148,18 @@ static void prove_and_tell(const struct shape *shape)
 
 	expect(proven + hidden == wanted, "%u of %u references, %u out of reach", proven, wanted,
 	       hidden);
-	note("n = %u (%s pages in L2), m = %u (%s pages in EPT): %u references proven, formula "
+	note("n = %u (%s pages in L2), m = %u (%s pages in %s): %u references proven, formula "
 	     "n * (m + 1) + m = %u%s",
 	     guest_levels(shape), page_size_name(shape->page), second_levels(shape),
-	     page_size_name(shape->second), proven, wanted,
+	     page_size_name(shape->second), has(FEATURE_svm) ? "NPT" : "EPT", proven, wanted,
 	     hidden ? ", the rest has no entry of its own within MAXPHYADDR" : "");
+}
+
+static bool second_level_offers(enum level size)
+{
+	if (has(FEATURE_svm))
+		return size < PDPT || has(FEATURE_pages_1g);
+	return size == PT || has_vmx(size == PD ? VMX_FEATURE_ept_2m : VMX_FEATURE_ept_1g);
 }
 
 /* Every page size that both dimensions offer. */
@@ -161,9 +171,7 @@ static void prove_all_sizes(enum l2_mode mode, bool five_levels)
 
 			if (page == PDPT && !has(FEATURE_pages_1g))
 				continue;
-			if (second == PD && !has_vmx(VMX_FEATURE_ept_2m))
-				continue;
-			if (second == PDPT && !has_vmx(VMX_FEATURE_ept_1g))
+			if (!second_level_offers(second))
 				continue;
 			prove_and_tell(&shape);
 		}
@@ -171,7 +179,8 @@ static void prove_all_sizes(enum l2_mode mode, bool five_levels)
 }
 
 TEST(all_24_references_are_made,
-     "4-level paging under 4-level EPT makes 24 references, each of which can stop the access",
+     "4-level paging under a second level of 4 levels makes 24 references, each of which can stop "
+     "the access",
      MANUAL, NEEDS)
 {
 	struct shape shape = {L2_4LEVEL, PT, PT, false};
@@ -187,8 +196,8 @@ TEST(large_pages_shorten_the_walk_in_either_dimension,
 }
 
 TEST(l2_with_5_levels_adds_its_references,
-     "5-level paging under 4-level EPT makes 29 references, fewer with large pages", MANUAL,
-     NEEDS " la57")
+     "5-level paging under a second level of 4 levels makes 29 references, fewer with large pages",
+     MANUAL, NEEDS " la57")
 {
 	prove_all_sizes(L2_5LEVEL, false);
 }
@@ -210,7 +219,7 @@ TEST(five_levels_in_both_dimensions_make_35_references,
 /* The other way to see a reference: what it leaves behind. */
 TEST(each_reference_leaves_an_accessed_flag,
      "one access sets the accessed flag of every EPT entry and every entry of L2's that it uses",
-     "SDM Vol. 3, \"Accessed and Dirty Flags for EPT\"", NEEDS " ept_accessed_dirty")
+     "SDM Vol. 3, \"Accessed and Dirty Flags for EPT\"", NEEDS " second_level_flags")
 {
 	struct l2 *l2 = l2_start(L2_4LEVEL, .accessed_dirty = true);
 	struct l2_page page = l2_map(l2, PT, P | RW | US, 62);
@@ -224,7 +233,8 @@ TEST(each_reference_leaves_an_accessed_flag,
 		gpa_t gpa = structure ? GPA(page.entry_gpa[structure]) : page.gpa;
 
 		for (unsigned level = PT; level <= PML4; level++)
-			marked += (*second_entry(&l2->second, gpa, level) & EPT_A) != 0;
+			marked += (*second_entry(&l2->second, gpa, level) &
+				   l2->second.kind->accessed) != 0;
 		marked += structure && (*(volatile uint64_t *)page.entry[structure] & A);
 	}
 	expect(marked == 24, "%u of 24 entries have their accessed flag set", marked);

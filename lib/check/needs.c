@@ -24,6 +24,24 @@ static bool has_no_1_gbyte_pages(void)
 	return !has(FEATURE_pages_1g);
 }
 
+static bool has_nested_paging(void)
+{
+	return svm_is_allowed() && has(FEATURE_svm_nested_paging);
+}
+
+/* EPT as every test of it needs it, or nested paging. */
+static bool has_second_level(void)
+{
+	return has_nested_paging() ||
+	       (has_vmx(VMX_FEATURE_ept) && has_vmx(VMX_FEATURE_ept_4level) &&
+		has_vmx(VMX_FEATURE_invept));
+}
+
+static bool has_second_level_flags(void)
+{
+	return has_nested_paging() || has_vmx(VMX_FEATURE_ept_accessed_dirty);
+}
+
 /* Needs that are no bit of CPUID. */
 static const struct {
 	const char *name, *meaning;
@@ -32,6 +50,9 @@ static const struct {
 	{"ram_to_2g", "RAM from 1 to 2 GBytes", has_2g_of_memory},
 	{"no_pages_1g", "a processor without 1-GByte pages", has_no_1_gbyte_pages},
 	{"reserved_address_bits", "MAXPHYADDR below 52", has_physical_bits_to_spare},
+	{"second_level", "VMX with EPT, or SVM with nested paging", has_second_level},
+	{"second_level_flags", "accessed and dirty flags in the second level",
+	 has_second_level_flags},
 	{"svm_allowed", "VM_CR that does not lock SVM off", svm_is_allowed},
 };
 
