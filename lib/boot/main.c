@@ -5,6 +5,7 @@
  */
 #include "boot/boot_info.h"
 #include "check/report.h"
+#include "check/run.h"
 #include "cpu/descriptor.h"
 #include "cpu/features.h"
 #include "drivers/power.h"

@@ -6,7 +6,7 @@
 #ifndef CHECK_RANDOM_H
 #define CHECK_RANDOM_H
 
-#include "check/report.h"
+#include "check/options.h"
 
 struct random {
 	uint64_t state;

@@ -101,26 +101,30 @@ void print_diagnostics(const struct test_case *test)
 	printf("  ...\n");
 }
 
-void note(const char *format, ...)
+static void __attribute__((format(printf, 2, 0)))
+print_comment(const char *kind, const char *format, va_list list)
 {
 	char line[256];
 	struct text text = TEXT(line);
+
+	text_add_list(&text, format, list);
+	printf("# %s %s\n", kind, line);
+}
+
+void note(const char *format, ...)
+{
 	va_list list;
 
 	va_start(list, format);
-	text_add_list(&text, format, list);
+	print_comment("note", format, list);
 	va_end(list);
-	printf("# note %s\n", line);
 }
 
 void progress(const char *format, ...)
 {
-	char line[256];
-	struct text text = TEXT(line);
 	va_list list;
 
 	va_start(list, format);
-	text_add_list(&text, format, list);
+	print_comment("progress", format, list);
 	va_end(list);
-	printf("# progress %s\n", line);
 }

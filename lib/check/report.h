@@ -41,23 +41,4 @@ _Noreturn void end_case_skipped(const char *need, const char *reason);
 /* A sign of life from a long case, for the runner's silence limit. */
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Runs the image's cases as the command line selects; returns an exit code for power_off(). */
-struct run_options {
-	const char *cases; /* globs with commas; "" for all */
-	unsigned resume;
-	uint64_t seed;
-	const char *permits; /* ids with commas */
-	const char *avoided; /* globs of cases that are known to bring this hypervisor down */
-	const char *boot;    /* "multiboot1" */
-};
-
-int run_cases(const struct run_options *options);
-
-/* Whether the command line says permit=ID: that this hypervisor is known to make use of a
- * permission that only some have (P15: address bits that are not virtualised). */
-bool is_permitted(const char *id);
-
-/* The seed of everything random. */
-uint64_t run_seed(void);
-
 #endif

@@ -18,6 +18,13 @@ struct running {
 
 extern struct running running;
 
+/* Before the first case. */
+void guard_init(void);
+
+/* Runs the case and comes back, by its return or by leave_case(). No local variable of the caller
+ * lives across that jump: it must not be inlined. */
+void run_guarded(const struct test_case *test) __attribute__((noinline));
+
 /* Back to the loop over the cases. */
 _Noreturn void leave_case(void);
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What the image's command line says (docs/report.md).
+ */
+#ifndef CHECK_OPTIONS_H
+#define CHECK_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct run_options {
+	const char *cases;   /* globs with commas; "" for all */
+	const char *permits; /* ids with commas */
+	const char *avoided; /* globs of cases that are known to bring this hypervisor down */
+	unsigned resume;
+	uint64_t seed;
+	const char *boot; /* "multiboot1" */
+};
+
+/* Keeps the options for the functions below; *options must stay. */
+void set_options(const struct run_options *options);
+const struct run_options *run_options(void);
+
+/* Whether the command line selects a case of this name, and whether it says that the case is to be
+ * avoided. */
+bool is_selected(const char *name);
+bool is_avoided(const char *name);
+
+/* Whether the command line says permit=ID: that this hypervisor is known to make use of a
+ * permission that only some have (P15: address bits that are not virtualised). */
+bool is_permitted(const char *id);
+
+/* The seed of everything random. */
+uint64_t run_seed(void);
+
+#endif
