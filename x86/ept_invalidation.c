@@ -16,7 +16,8 @@
  * refuse (NV02). Found in hypervisors that shadow EPT, and in emulators' TLBs.
  *
  * VPID is on, so that VM exits themselves drop nothing. Never checked: that a stale translation is
- * still there.
+ * still there. A machine that drops everything at each VM entry, as emulators do, cannot fail but
+ * in whether a change is seen at all.
  */
 #include "test.h"
 

@@ -14,21 +14,21 @@
  * still sees something (KN07); a flush that L2 asked for and that hits the wrong VPID (KN09). That
  * is where hypervisors that give L2 a VPID of their own choice go wrong.
  *
- * Never checked: that something is still cached (P10, P23).
+ * Never checked: that something is still cached (P10, P23). A machine that drops everything at each
+ * VM entry, as emulators do, cannot fail here; vpid_own_flushes has what happens within one.
  */
 #include "test.h"
 
 SUBJECT(vpid, "VPIDs kept apart, and what INVVPID, VM entries and L2's own flushes drop");
 
-#define MANUAL		 "SDM Vol. 3, \"Operations that Invalidate Cached Mappings\""
-#define KEPT		 "SDM Vol. 3, \"Creating and Using Cached Translation Information\""
-#define WITHOUT		 "vmx vmx_allowed ept ept_4level invept"
-#define NEEDS		 WITHOUT " vpid"
-#define INVVPIDS	 NEEDS " invvpid invvpid_address invvpid_single invvpid_all"
-#define SPACES		 4
-#define TAG		 5
-#define FLAGS		 (P | RW | US | A | D)
-#define CR3_LOAD_EXITING (1u << 15)
+#define MANUAL	 "SDM Vol. 3, \"Operations that Invalidate Cached Mappings\""
+#define KEPT	 "SDM Vol. 3, \"Creating and Using Cached Translation Information\""
+#define WITHOUT	 "vmx vmx_allowed ept ept_4level invept"
+#define NEEDS	 WITHOUT " vpid"
+#define INVVPIDS NEEDS " invvpid invvpid_address invvpid_single invvpid_all"
+#define SPACES	 4
+#define TAG	 5
+#define FLAGS	 (P | RW | US | A | D)
 
 static void use_vpid(unsigned vpid)
 {
@@ -205,14 +205,13 @@ TEST(invlpg_in_l2_drops_its_own_translation,
 TEST(mov_to_cr3_in_l2_drops_its_own_translations,
      "MOV to CR3 that L2 executes drops what is not global", MANUAL, NEEDS)
 {
+	if (!vmx_lets_guests_load_cr3())
+		end_case_skipped("no_cr3_load_exiting", "CR3-load exiting cannot be turned off");
 	for (unsigned level = PT; level <= PDPT; level++) {
 		struct moved moved = use_and_move(TAG, level, FLAGS);
 		struct access load = {INSTRUCTION_mov_to_cr3, .linear = LINEAR(moved.l2->cr3),
 				      .value = {moved.l2->cr3}};
 
-		if (vmread(VMCS_PRIMARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS) & CR3_LOAD_EXITING)
-			end_case_skipped("cr3_load_exiting",
-					 "CR3-load exiting cannot be turned off");
 		expect_l2_completes(moved.l2, load);
 		expect_new(&moved);
 	}

@@ -6,6 +6,7 @@
 #include "cpu/descriptor.h"
 #include "cpu/vmx_features.h"
 
+#define PRIMARY_CR3_LOAD_EXITING   (1u << 15)
 #define PRIMARY_SECONDARY_CONTROLS (1u << 31)
 #define EXIT_HOST_64BIT		   (1u << 9)
 #define EXIT_SAVE_EFER		   (1u << 20)
@@ -50,6 +51,12 @@ static void set_control(enum vmcs_field field, uint32_t true_msr, uint32_t msr, 
 bool vmx_allows_secondary(uint32_t controls)
 {
 	return !(controls & ~(uint32_t)(vmx_capability(MSR_IA32_VMX_PROCBASED_CTLS2) >> 32));
+}
+
+bool vmx_lets_guests_load_cr3(void)
+{
+	return !(allowed(MSR_IA32_VMX_TRUE_PROCBASED_CTLS, MSR_IA32_VMX_PROCBASED_CTLS, 0) &
+		 PRIMARY_CR3_LOAD_EXITING);
 }
 
 static void set_controls(uint32_t secondary)

@@ -62,6 +62,11 @@ void vmx_guest_init(uint32_t secondary_controls);
  * CR4 are added. */
 void vmx_guest_set_mode(const struct vmx_guest_mode *mode);
 
+/* Whether "CR3-load exiting" can be 0, which it is then, so that a guest's MOV to CR3 does not
+ * exit.
+ */
+bool vmx_lets_guests_load_cr3(void);
+
 /* Whether every one of these secondary controls may be 1. */
 bool vmx_allows_secondary(uint32_t controls);
 
