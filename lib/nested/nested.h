@@ -71,6 +71,7 @@ struct l2_options {
 	bool accessed_dirty; /* EPT: EPTP bit 6 */
 	uint16_t tag;	     /* VPID or ASID; 0: VPID is disabled, the backend's choice of ASID */
 	bool five_levels;    /* EPT of 5 levels */
+	bool shadow;	     /* SVM: no second level, a shadow pager (nested/shadow.h) instead */
 };
 
 #define ALONE_PAGE 0x100

@@ -9,6 +9,7 @@
 #include "cpu/control.h"
 #include "cpu/features.h"
 #include "mem/frames.h"
+#include "nested/shadow_svm.h"
 #include "paging/entry.h"
 #include "paging/format_npt.h"
 #include "paging/space.h"
@@ -69,21 +70,25 @@ static void prepare_second_level(struct l2 *l2)
 
 static void start(struct l2 *l2)
 {
-	if (!has(FEATURE_svm) || !has(FEATURE_svm_nested_paging))
+	if (!has(FEATURE_svm_nested_paging) && !l2->options.shadow)
 		end_case_skipped("svm_nested_paging", "not offered here: nested paging of SVM");
 	svm_on();
 	if (has(FEATURE_nx))
 		set_efer(EFER_NXE);
 	guest = (struct nested_svm_guest){.vmcb = vmcb_new(), .tlb_control = TLB_CONTROL_FLUSH_ALL};
 	l2->vendor = &guest;
+	if (l2->options.tag)
+		guest.vmcb->control.guest_asid = l2->options.tag;
+	if (l2->options.shadow) {
+		shadow_svm_start(l2);
+		return;
+	}
 	prepare_second_level(l2);
 	guest.vmcb->control.np_enable = VMCB_NP_ENABLE;
 	guest.vmcb->control.n_cr3 = l2->second.model.root;
-	if (l2->options.tag)
-		guest.vmcb->control.guest_asid = l2->options.tag;
 }
 
-static void load_guest(const struct l2 *l2, const struct l2_registers *registers)
+static void load_guest(struct l2 *l2, const struct l2_registers *registers)
 {
 	const struct svm_guest_mode mode = {.cr0 = l2->cr0 | CR0_ET,
 					    .cr3 = l2->cr3,
@@ -95,6 +100,8 @@ static void load_guest(const struct l2 *l2, const struct l2_registers *registers
 	guest.vmcb->state.rip = registers->rip;
 	guest.vmcb->state.rsp = registers->rsp;
 	guest.vmcb->state.rflags = registers->rflags;
+	if (l2->options.shadow)
+		shadow_svm_load(l2);
 }
 
 static void decode_nested_page_fault(struct l2_exit *exit)
