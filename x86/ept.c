@@ -180,6 +180,26 @@ TEST(page_faults_of_l2_come_before_violations_of_the_page,
 	try_both_dimensions(l2, &page);
 }
 
+TEST(every_bit_of_a_guest_physical_address_is_translated,
+     "pages at each power of two below MAXPHYADDR, and below its double, are found", MANUAL, NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 16);
+
+	for (unsigned bit = 28; bit < maxphyaddr(); bit++) {
+		for (unsigned last = 0; last < 2; last++) {
+			uint64_t gpa = (1ull << bit << last) - (last ? PAGE_4K : 0);
+			gpa_t frame = frame_alloc();
+
+			frame_fill(frame, PAGE_4K, 1000 + 2 * bit + last);
+			second_map(&l2->second, GPA(gpa), frame, PT, SECOND_ALL);
+			l2_write_entry(l2, &page, PT, gpa | P | RW | US | A | D);
+			expect_l2_as_modelled(l2, read_access(page.linear, 8));
+			expect_l2_read(l2, fetch_access(page.linear), 1000 + 2 * bit + last);
+		}
+	}
+}
+
 #define CROSSING 4 /* bytes of the operand in the first page */
 
 /* Two adjacent pages of L2 in two unrelated frames. */
