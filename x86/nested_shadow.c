@@ -97,7 +97,7 @@ TEST(flags_follow_each_access,
      "L2 sees A in every entry that it uses and D where it writes, and nothing else changed",
      "SDM Vol. 3, \"Accessed and Dirty Flags\"", NEEDS)
 {
-	for (unsigned leaf = PT; leaf <= PDPT; leaf++) {
+	for (unsigned leaf = PT; leaf <= (has(FEATURE_pages_1g) ? PDPT : PD); leaf++) {
 		struct l2 *l2 = l2_start(L2_4LEVEL, .shadow = true);
 		struct l2_page page = l2_map(l2, leaf, FLAGS, 13);
 

@@ -160,6 +160,7 @@ TEST(ps_of_a_nested_pdpte_is_reserved_without_1_gbyte_pages,
 {
 	struct target target = target_of(PT, false);
 
+	second_set_flags(&target.l2->second, true, false);
 	try_entry(&target, PDPT, *entry_at(&target, PDPT) | PS);
 }
 
@@ -218,7 +219,7 @@ TEST(entries_that_are_not_present_are_not_checked,
 
 #define SIDES (CR4_SMEP | CR4_SMAP)
 
-/* Both sides' EFER.NXE, CR4.SMEP and CR4.SMAP, each on and off: `choice` has a bit for each. */
+/* Both sides' EFER.NXE and CR4, each on and off: `choice` has a bit for each. */
 static void choose_sides(struct l2 *l2, unsigned choice)
 {
 	uint64_t offered = (has(FEATURE_smep) ? CR4_SMEP : 0) | (has(FEATURE_smap) ? CR4_SMAP : 0);
@@ -279,8 +280,7 @@ static void write_pkru(uint32_t value)
 	__asm__ volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
 }
 
-/* Runs while CR4.PKE is still set. */
-static void clear_pkru(void)
+static void clear_pkru(void) /* while CR4.PKE is still set */
 {
 	write_pkru(0);
 }

@@ -76,7 +76,8 @@ static gpa_t slot_gpa(const struct l2 *l2, unsigned slot, bool alone)
 
 	gpa |= (uint64_t)((slot * 13 + 21) % ENTRIES) << 21;
 	gpa |= (uint64_t)((slot * 29 + 100) % ENTRIES) << 12;
-	return GPA(gpa | (alone ? 1ull << ALONE_BIT : 0));
+	/* Where there is no such bit, nothing can be alone at the top. */
+	return GPA(gpa | (alone && maxphyaddr() > ALONE_BIT ? 1ull << ALONE_BIT : 0));
 }
 
 gpa_t l2_place(struct l2 *l2, gpa_t frame, enum level second, bool alone)
