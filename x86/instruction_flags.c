@@ -106,31 +106,39 @@ SETS_FLAGS(vector_stores_set_dirty, movnti, movhps, "MOVNTI and vector stores se
 SETS_FLAGS(floating_point_and_system_stores_set_dirty, fistp, sldt,
 	   "FISTP, FNSTCW, STMXCSR, SIDT and SLDT set A and D")
 
-static void try_write_after_read(enum level level, enum instruction instruction, bool user)
+static void try_write_after(enum level level, enum instruction instruction, struct access first,
+			    bool user)
 {
 	struct subject subject = map_subject(level, P | RW | US, 31);
 	struct access access = instruction_access(instruction, subject.target, 0x7654321);
-	struct access read = read_access(subject.target, 8);
 
 	if (!has(instruction_table[instruction].need) ||
 	    instruction_table[instruction].writes != ALWAYS)
 		return;
 	if (instruction == INSTRUCTION_cmpxchg)
 		access.value[0] = subject.memory[0];
-	access.user = read.user = user;
+	access.user = user;
+	first.linear = subject.target;
 	clear_all_flags(&subject, INVLPG);
-	expect_as_modelled(read);
+	expect_as_modelled(first);
 	expect_as_modelled(access);
 	expect_flags(&subject.page, subject.page.level, A | D, A | D);
 }
 
 TEST(write_sets_dirty_after_a_read_was_cached,
-     "A write sets D although a read has used the same translation before", MANUAL, "")
+     "A write sets D although a read or a fetch of either mode has used the same translation",
+     MANUAL, "")
 {
 	for (int level = PT; level <= (int)largest_page(); level++) {
 		for (int i = 0; i < ORDINARY_INSTRUCTIONS; i++) {
-			try_write_after_read((enum level)level, (enum instruction)i, false);
-			try_write_after_read((enum level)level, (enum instruction)i, true);
+			for (unsigned n = 0; n < 8; n++) {
+				struct access first =
+					n & 1 ? fetch_access(LINEAR(0)) : read_access(LINEAR(0), 8);
+
+				first.user = n & 2;
+				try_write_after((enum level)level, (enum instruction)i, first,
+						n & 4);
+			}
 			release_pages();
 		}
 	}

@@ -14,6 +14,11 @@ static bool has_2g_of_memory(void)
 	return is_ram(GPA(PAGE_1G), PAGE_1G);
 }
 
+static bool has_memory_above_4g(void)
+{
+	return is_ram(GPA(4 * GBYTE), 256 * MBYTE);
+}
+
 static bool has_physical_bits_to_spare(void)
 {
 	return maxphyaddr() < 52;
@@ -48,6 +53,7 @@ static const struct {
 	bool (*met)(void);
 } machine_needs[] = {
 	{"ram_to_2g", "RAM from 1 to 2 GBytes", has_2g_of_memory},
+	{"ram_above_4g", "RAM above 4 GBytes", has_memory_above_4g},
 	{"no_pages_1g", "a processor without 1-GByte pages", has_no_1_gbyte_pages},
 	{"reserved_address_bits", "MAXPHYADDR below 52", has_physical_bits_to_spare},
 	{"second_level", "VMX with EPT, or SVM with nested paging", has_second_level},

@@ -22,6 +22,14 @@ struct subject map_subject(enum level level, uint64_t flags, uint32_t tag)
 	return subject;
 }
 
+linear_t map_covering_page(enum level level, gpa_t frame)
+{
+	uint64_t bytes = level_bytes(current_format(), level);
+	struct page page = map_page_at(level, GPA(frame.value & ~(bytes - 1)), P | RW | US);
+
+	return linear_plus(page.linear, frame.value & (bytes - 1));
+}
+
 struct page_pair map_page_pair(uint32_t first_tag, uint32_t second_tag)
 {
 	uint64_t linear = unused_linear().value;

@@ -18,6 +18,10 @@ struct subject {
  * the target is filled with `tag`. */
 struct subject map_subject(enum level level, uint64_t flags, uint32_t tag);
 
+/* Maps the page of `level`'s size that covers a frame, everything allowed; returns where the frame
+ * begins in it. */
+linear_t map_covering_page(enum level level, gpa_t frame);
+
 /* Two 4-KByte pages in a row, each over a frame of its own that is filled with its tag; the frames
  * do not follow each other, so that an access which takes the second page's address from the first
  * one's shows. */

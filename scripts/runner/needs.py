@@ -15,6 +15,7 @@ NEEDS: Dict[str, str] = {
     "cpus": "more than one processor",
     "vmx": "VMX with EPT inside the guest",
     "svm": "SVM with nested paging inside the guest",
+    "large_memory": "memory beyond 4 GBytes that costs nothing until it is used",
     "pci": "a PCI bus (machine pc or q35 where the hypervisor has more than one machine)",
 }
 
