@@ -7,6 +7,7 @@
 
 #include "access/access.h"
 #include "check/case.h"
+#include "check/context.h"
 #include "check/expect.h"
 #include "check/random.h"
 #include "check/report.h"

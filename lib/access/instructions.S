@@ -65,6 +65,11 @@ access_\name\()_touch:
 	touch pop
 	pop %rax
 	done
+	instruction read_rbp
+	mov %rdi, %rbp
+	touch read_rbp
+	mov (%rbp), %rax
+	done
 
 	instruction or
 	touch or
@@ -199,6 +204,16 @@ access_\name\()_touch:
 	touch mov_to_cr4
 	mov %rax, %cr4
 	done
+	/* The operand is the number of the MSR. */
+	instruction wrmsr
+	mov %edi, %ecx
+	mov %rax, %rdx
+	shr $32, %rdx
+	touch wrmsr
+	wrmsr
+	done
+	/* The operand is the descriptor, the value the type. */
+	simple invpcid, invpcid (%rdi), %rax
 
 	/* User mode ends here, in the user window: #UD from this address means that the access completed. */
 	.globl access_user_done

@@ -67,10 +67,15 @@ STATE_FUNCTIONS(cr0, read_cr0, write_cr0)
 STATE_FUNCTIONS(cr4, read_cr4, write_cr4)
 STATE_FUNCTIONS(efer, read_efer, write_efer)
 
+void mov_to_cr3(uint64_t value)
+{
+	write_cr3(value);
+	processor.root = value & ENTRY_ADDRESS;
+}
+
 void load_root(gpa_t root)
 {
-	write_cr3(root.value);
-	processor.root = root.value;
+	mov_to_cr3(root.value);
 }
 
 static void note_in_journal(struct journal_entry entry)

@@ -11,8 +11,8 @@
 #include "mem/address.h"
 #include "model/model.h"
 
-/* Bits set and cleared; MOV CR3 of a root. Nothing is flushed but what the processor flushes by
- * itself. */
+/* Bits set and cleared; MOV CR3 of a root, or of a root with a PCID and CR3_NO_FLUSH. Nothing is
+ * flushed but what the processor flushes by itself. */
 void set_cr0(uint64_t bits);
 void clear_cr0(uint64_t bits);
 void set_cr4(uint64_t bits);
@@ -20,6 +20,7 @@ void clear_cr4(uint64_t bits);
 void set_efer(uint64_t bits);
 void clear_efer(uint64_t bits);
 void load_root(gpa_t root);
+void mov_to_cr3(uint64_t value);
 
 /* These are undone after the case, last first. */
 void write_msr_until_end(uint32_t msr, uint64_t value);

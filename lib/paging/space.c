@@ -10,6 +10,8 @@
 #define FIRST_PAGE_SLOT 1
 #define END_PAGE_SLOTS	240
 #define ENTRIES		512
+#define WINDOW_SLOT	(USER_WINDOW >> 39)
+#define UPPER_HALF_SLOT 256
 
 extern uint64_t identity_pml4[];
 extern char _user[], _user_end[];
@@ -45,8 +47,7 @@ void spaces_init(void)
 	window_pt[USER_STACK / PAGE_4K] = gpa_of(user_stack).value | P | RW | US | A | D;
 	window_pd[0] = gpa_of(window_pt).value | P | RW | US | A;
 	window_pdpt[0] = gpa_of(window_pd).value | P | RW | US | A;
-	identity_pml4[level_index(&paging_4level, PML4, USER_WINDOW)] =
-		gpa_of(window_pdpt).value | P | RW | US | A;
+	identity_pml4[WINDOW_SLOT] = gpa_of(window_pdpt).value | P | RW | US | A;
 }
 
 gpa_t image_root(void)
@@ -88,11 +89,13 @@ struct page map_page_at_linear(linear_t linear, enum level level, gpa_t frame, u
 
 	page.bytes = level_bytes(format, level);
 	for (int at = PML4; at > (int)level; at--) {
-		gpa_t next = frame_alloc();
-
 		page.entry[at] = &table[level_index(format, (enum level)at, linear.value)];
-		*page.entry[at] = next.value | P | RW | US;
-		table = identity(next);
+		if (page.entry[at] == &identity_pml4[WINDOW_SLOT]) {
+			table = window_pdpt;
+			continue;
+		}
+		*page.entry[at] = frame_alloc().value | P | RW | US;
+		table = identity(GPA(*page.entry[at] & ENTRY_ADDRESS));
 	}
 	page.entry[level] = &table[level_index(format, level, linear.value)];
 	*page.entry[level] = frame.value | flags | (level > PT ? PS : 0);
@@ -147,4 +150,6 @@ void spaces_reset(void)
 	for (unsigned slot = FIRST_PAGE_SLOT; slot < next_slot; slot++)
 		identity_pml4[slot] = 0;
 	next_slot = FIRST_PAGE_SLOT;
+	memset(&identity_pml4[UPPER_HALF_SLOT], 0, (ENTRIES - UPPER_HALF_SLOT) * 8);
+	memset(&window_pdpt[1], 0, (ENTRIES - 1) * 8);
 }

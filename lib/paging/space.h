@@ -5,8 +5,9 @@
  * indexes at every level, so that a wrong index shows. All of it, with its frames, is gone after
  * the case.
  *
- * Linear space, by PML4E:  0 identity map | 1 to 239 pages of the running case | 255 user window |
- * the rest is free
+ * Linear space, by PML4E:  0 identity map | 1 to 239 pages of the running case | 255 user window in
+ * its first GByte | 256 to 511, the upper half, and the rest of 255: pages mapped at a linear
+ * address
  */
 #ifndef PAGING_SPACE_H
 #define PAGING_SPACE_H
@@ -36,7 +37,8 @@ void spaces_init(void);
 struct page map_page(uint64_t flags);
 struct page map_page_at(enum level level, gpa_t frame, uint64_t flags);
 
-/* The same at a linear address of the caller's choice, in a PML4E that no page uses yet. */
+/* The same at a linear address of the caller's choice, in a PML4E that no page uses yet, or in the
+ * user window's, in a PDPTE that none uses; its PML4E is then to be left alone. */
 struct page map_page_at_linear(linear_t linear, enum level level, gpa_t frame, uint64_t flags);
 
 /* The first linear address of a PML4E that no page uses yet; the next page will use another. */
