@@ -110,6 +110,24 @@ TEST(clearing_cr4_pge_drops_global_translations,
 	try_leaf(PD, G, clear_pge);
 }
 
+static void set_pge(void)
+{
+	set_cr4(CR4_PGE);
+}
+
+TEST(setting_cr4_pge_drops_translations,
+     "CR4.PGE changed from 0 to 1, and no more, drops translations, with G = 1 or 0", MANUAL, "pge")
+{
+	static const uint64_t flags[] = {G, 0};
+
+	for (unsigned i = 0; i < COUNT_OF(flags); i++) {
+		clear_cr4(CR4_PGE);
+		try_leaf(PT, flags[i], set_pge);
+		clear_cr4(CR4_PGE);
+		try_leaf(PD, flags[i], set_pge);
+	}
+}
+
 /* G in an entry that references a table is ignored: the page below is not global. */
 TEST(global_flag_in_upper_levels_is_ignored,
      "G in a PDE or PDPTE that references a table makes nothing global",
