@@ -102,12 +102,12 @@ static void observe(struct judged *judged)
 	seen->qualification = exit->qualification;
 	if (exit->kind == L2_MISCONFIGURATION && !p_of_reserved_bit_faults_is_compared())
 		seen->qualification |= NPF_P;
+	/* The n-th reference is to the structure that holds L2's n-th entry. */
 	for (unsigned i = 0; i < answer->guest.count; i++) {
-		gpa_t entry = l2_frame_of(judged->l2, GPA(answer->guest.step[i].address));
+		uint64_t entry = answer->reference[i].walk.physical;
 
-		seen->guest_after[i] = judged->l2->mode == L2_32BIT
-					       ? read_memory_4(NULL, entry.value)
-					       : read_memory(NULL, entry.value);
+		seen->guest_after[i] = judged->l2->mode == L2_32BIT ? read_memory_4(NULL, entry)
+								    : read_memory(NULL, entry);
 	}
 	for (unsigned r = 0; r < answer->references; r++)
 		for (unsigned i = 0; i < answer->reference[r].walk.count; i++)
