@@ -201,7 +201,7 @@ static void try_invlpg(uint64_t flags, enum level page)
 
 	visit(&a);
 	visit(&b);
-	enter_context(&a, CR3_NO_FLUSH);
+	visit(&a);
 	move_context(&a, page, 3);
 	b.tag = a.tag;
 	invalidate(a.linear[1], INVLPG);
