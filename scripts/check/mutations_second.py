@@ -7,6 +7,55 @@ from typing import Dict, Tuple
 
 SECOND_DIMENSION: Dict[str, Dict[str, Tuple[str, str]]] = {
     "lib/model/two_dimensional.c": {
+        "nested accesses reach supervisor pages": ("return !(all & US) || (", "return ("),
+        "nested writes need no RW": ("((wants & BIT_WRITE) && !(all & RW)) ||", ""),
+        "nested reads need RW": ("((wants & BIT_WRITE) && !(all & RW))", "!(all & RW)"),
+        "nested RW of any entry": (
+            "(wants & BIT_WRITE) && !(all & RW)",
+            "(wants & BIT_WRITE) && !(any & RW)",
+        ),
+        "nested walks obey XD": ("(wants & BIT_FETCH) && t->second", "t->second"),
+        "nested XD has to be in all entries": (
+            "t->second->rules.execute_disable && (any & XD)",
+            "t->second->rules.execute_disable && (all & XD)",
+        ),
+        "nested reserved bits are no fault": (
+            "\tif (walk->end == WALK_RESERVED)\n",
+            "\tif (false)\n",
+        ),
+        "bits 32 and 33 swapped": (
+            "guest_level ? NPF_TABLE : NPF_FINAL",
+            "guest_level ? NPF_FINAL : NPF_TABLE",
+        ),
+        "bit 32 for walks": (
+            "guest_level ? NPF_TABLE : NPF_FINAL",
+            "guest_level ? NPF_FINAL : NPF_FINAL",
+        ),
+        "U of EXITINFO1 is clear": ("= NPF_U | (", "= ("),
+        "P of EXITINFO1 is always set": (
+            "WALK_NOT_PRESENT ? 0 : NPF_P",
+            "WALK_NOT_PRESENT ? NPF_P : NPF_P",
+        ),
+        "P is clear for reserved bits": (
+            "walk->end == WALK_NOT_PRESENT ? 0 : NPF_P",
+            "walk->end != WALK_MAPPED ? 0 : NPF_P",
+        ),
+        "RSV of EXITINFO1 is clear": ("? NPF_RSV : 0", "? 0 : 0"),
+        "W of EXITINFO1 is clear": ("? NPF_W : 0", "? 0 : 0"),
+        "ID of EXITINFO1 is clear": ("? NPF_ID : 0", "? 0 : 0"),
+        "ID is compared without NXE": (
+            "~(t->second->rules.execute_disable ? 0 : NPF_ID)",
+            "~(t->second->rules.execute_disable ? 0 : 0ull)",
+        ),
+        "W of read-modify-writes is always compared": ("outcome->defined &= ~NPF_W;", ";"),
+        "nested walks are reads": (
+            "(second->accessed_dirty || second->nested_paging ? BIT_WRITE : 0)",
+            "(second->accessed_dirty ? BIT_WRITE : 0)",
+        ),
+        "nested flags are not kept": (
+            "second->accessed_dirty || second->nested_paging;",
+            "second->accessed_dirty;",
+        ),
         "EPT rights of any entry": ("rights &= walk->step[i].entry;", "rights |= 0;"),
         "EPT rights of the first entry alone": (
             "rights &= walk->step[i].entry;",
@@ -74,6 +123,8 @@ SECOND_DIMENSION: Dict[str, Dict[str, Tuple[str, str]]] = {
         ),
     },
     "lib/model/judge_l2.c": {
+        "nested A is EPT's": ("nested_paging ? A : EPT_A", "nested_paging ? EPT_A : EPT_A"),
+        "nested D is EPT's": ("nested_paging ? D : EPT_D", "nested_paging ? EPT_D : EPT_D"),
         "flags of EPT are never wanted": ("*must = flags;", "*may = flags;"),
         "flags of EPT with the feature off": ("if (!answer->second_flags || ended)", "if (ended)"),
         "D in every entry": ("(maps_page && of->written ?", "(maps_page || of->written ?"),
@@ -83,6 +134,12 @@ SECOND_DIMENSION: Dict[str, Dict[str, Tuple[str, str]]] = {
         "other bits may change": (
             "&& !((before ^ after) & ~(must | may))",
             "&& !((before ^ after) & ~(must | may) & EPT_D)",
+        ),
+    },
+    "lib/paging/format_npt.c": {
+        "nested entries have no reserved bits": (
+            "return reserved_bits_set(&paging_5level, rules, level, entry);",
+            "return 0;",
         ),
     },
     "lib/paging/format_ept.c": {
