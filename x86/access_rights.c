@@ -102,6 +102,8 @@ static void try_all_rights(const struct subjects *subjects)
 
 	for (unsigned combination = 0; combination < 1u << (3 * levels); combination++) {
 		set_rights(subjects, combination);
+		if (combination % 256 == 0)
+			progress("%u of %u combinations", combination, 1u << (3 * levels));
 		invalidate(subjects->page[0].linear, MOV_CR3);
 		for (unsigned n = 0; n < ACCESSES; n++)
 			expect_as_modelled(subjects->access[n]);

@@ -2,9 +2,11 @@
 #include "check/report.h"
 
 #include "check/running.h"
+#include "cpu/control.h"
 #include "cpu/exception.h"
 #include "libc/string.h"
 
+#define TICKS_BETWEEN_SIGNS  5000000000ull /* some seconds, whatever the processor's speed */
 #define MOST_OTHERS	     8
 #define MOST_FAILURES_A_CASE 200
 
@@ -122,8 +124,13 @@ void note(const char *format, ...)
 
 void progress(const char *format, ...)
 {
+	static uint64_t last;
+	uint64_t now = read_tsc();
 	va_list list;
 
+	if (now - last < TICKS_BETWEEN_SIGNS)
+		return;
+	last = now;
 	va_start(list, format);
 	print_comment("progress", format, list);
 	va_end(list);

@@ -38,7 +38,8 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Ends the running case as skipped: for needs that only show while it runs. */
 _Noreturn void end_case_skipped(const char *need, const char *reason);
 
-/* A sign of life from a long case, for the runner's silence limit. */
+/* A sign of life from a long case, for the runner's silence limit; call it as often as you like, it
+ * prints once in some seconds. */
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

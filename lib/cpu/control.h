@@ -44,6 +44,7 @@
 #define RFLAGS_AC    (1ull << 18)
 
 #define MSR_EFER     0xc0000080u
+#define MSR_PKRS     0x6e1u
 
 #define CONTROL_REGISTER(name)                                                                 \
 	static inline uint64_t read_##name(void)                                               \
@@ -76,6 +77,28 @@ static inline void write_msr(uint32_t msr, uint64_t value)
 			 :
 			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
 			 : "memory");
+}
+
+/* PKRU, which exists while CR4.PKE = 1 (SDM Vol. 3, "Protection Keys"). */
+static inline uint32_t rdpkru(void)
+{
+	uint32_t value;
+
+	__asm__ volatile("rdpkru" : "=a"(value) : "c"(0) : "edx");
+	return value;
+}
+
+static inline void wrpkru(uint32_t value)
+{
+	__asm__ volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
+}
+
+static inline uint64_t read_tsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
 }
 
 static inline void invlpg(uint64_t linear)

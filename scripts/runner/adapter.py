@@ -95,6 +95,17 @@ def load(path: Path) -> Adapter:
     return read(toml.load(path), path.stem)
 
 
+def load_known(path: Path) -> List[Known]:
+    """Reads a list of known failures, which holds nothing else."""
+    document = toml.load(path)
+    for name in list(document.tables) + list(document.arrays):
+        if name != "known":
+            raise UserError(f"{path}: only [[known]] stands in such a file, not '{name}'")
+    known: List[Known] = []
+    _each(document, "known", lambda r: known.append(_read_known(r)))
+    return known
+
+
 def read(document: toml.Document, name: str) -> Adapter:
     """An adapter from a parsed file."""
     _check_headers(document)
@@ -210,6 +221,10 @@ def load_all(folder: Path = FOLDER) -> Dict[str, Adapter]:
     adapters = [load(path) for path in sorted(folder.glob("*.toml"))]
     adapters.sort(key=lambda a: (a.auto == 0, a.auto, a.name))
     by_name = {adapter.name: adapter for adapter in adapters}
+    for path in sorted((folder / "known").glob("*.toml")):
+        if path.stem not in by_name:
+            raise UserError(f"{path}: there is no adapter of this name")
+        by_name[path.stem].known += load_known(path)
     for adapter in adapters:
         if adapter.known_of:
             if adapter.known_of not in by_name:
