@@ -18,7 +18,8 @@ static bool fits_outcome(const struct model_outcome *outcome, const struct model
 {
 	if (seen->vector != outcome->vector)
 		return false;
-	if (seen->vector != MODEL_COMPLETES && seen->error_code != outcome->error_code)
+	if (seen->vector != MODEL_COMPLETES &&
+	    (seen->error_code | outcome->open_code) != (outcome->error_code | outcome->open_code))
 		return false;
 	if (seen->vector == 14 && seen->cr2 != access.linear)
 		return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "hosttest/naive.h"
+#include "hosttest/naive_keys.h"
 
 struct naive {
 	const struct naive_question *q;
@@ -7,18 +7,12 @@ struct naive {
 	bool user_mode_address; /* U/S = 1 in all entries so far */
 	bool writable;		/* R/W = 1 in all entries so far */
 	bool execute_disabled;	/* XD = 1 in some entry so far */
+	unsigned key;		/* bits 62:59 of the latest entry */
 };
 
 static bool bit(uint64_t value, unsigned number)
 {
 	return value >> number & 1;
-}
-
-/* "User-mode and supervisor-mode accesses": those made at CPL 3 are user-mode accesses, but for the
- * implicit ones, which are supervisor-mode accesses regardless of CPL. */
-static bool is_user_mode_access(const struct naive_question *q)
-{
-	return q->cpl3 && !q->implicit_supervisor;
 }
 
 /* "Page-Fault Exceptions", figure of the error code, bit by bit. */
@@ -30,7 +24,7 @@ static void page_fault(struct naive *n, bool present, bool reserved)
 		n->answer.error_code |= 1;
 	if (n->q->write)
 		n->answer.error_code |= 2;
-	if (is_user_mode_access(n->q))
+	if (naive_user_mode_access(n->q))
 		n->answer.error_code |= 4;
 	if (reserved)
 		n->answer.error_code |= 8;
@@ -63,6 +57,23 @@ static void denied(struct naive *n)
 	for (unsigned i = 0; i < n->answer.entries; i++)
 		n->answer.entry[i].a_may_be_set = true;
 	page_fault(n, true, false);
+}
+
+/* Where the rights of the entries deny the access, PK is about the key all the same. */
+static void key_in_error_code(struct naive *n)
+{
+	if (n->user_mode_address) {
+		if (!naive_pkru_allows(n->q, n->key))
+			n->answer.error_code |= 32;
+	} else if (!naive_user_mode_access(n->q)) {
+		if (!naive_pkrs_allows(n->q, n->key))
+			n->answer.error_code |= 32;
+	} else {
+		/* A user-mode access to a supervisor-mode address: nothing is said of IA32_PKRS. */
+		if (n->q->cr4_pks && !n->q->fetch)
+			n->answer.pk_may_be_set = bit(n->q->ia32_pkrs, 2 * n->key) ||
+						  bit(n->q->ia32_pkrs, 2 * n->key + 1);
+	}
 }
 
 static void allowed(struct naive *n)
@@ -150,7 +161,7 @@ static void page(struct naive *n, uint64_t first_byte, uint64_t bytes)
 	n->answer.translated = true;
 	n->answer.page_bytes = bytes;
 	n->answer.physical = first_byte + n->q->linear % bytes;
-	if (is_user_mode_access(n->q))
+	if (naive_user_mode_access(n->q))
 		is_allowed = user_access_is_allowed(n);
 	else if (n->q->write)
 		is_allowed = supervisor_write_is_allowed(n);
@@ -158,10 +169,17 @@ static void page(struct naive *n, uint64_t first_byte, uint64_t bytes)
 		is_allowed = supervisor_fetch_is_allowed(n);
 	else
 		is_allowed = supervisor_read_is_allowed(n);
-	if (is_allowed)
+	if (n->user_mode_address && !naive_pkru_allows(n->q, n->key))
+		is_allowed = false;
+	if (!n->user_mode_address && !naive_user_mode_access(n->q) &&
+	    !naive_pkrs_allows(n->q, n->key))
+		is_allowed = false;
+	if (is_allowed) {
 		allowed(n);
-	else
+	} else {
 		denied(n);
+		key_in_error_code(n);
+	}
 }
 
 static uint64_t take_entry(struct naive *n, uint64_t table, uint64_t index)
@@ -176,6 +194,7 @@ static uint64_t take_entry(struct naive *n, uint64_t table, uint64_t index)
 		n->user_mode_address = false;
 	if (bit(entry->value, 63))
 		n->execute_disabled = true;
+	n->key = (unsigned)(entry->value / ((uint64_t)1 << 59)) % 16;
 	return entry->value;
 }
 

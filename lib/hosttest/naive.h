@@ -14,7 +14,8 @@ struct naive_question {
 	/* the processor */
 	bool five_levels, pages_1g;
 	unsigned maxphyaddr;
-	bool cr0_wp, cr4_smep, cr4_smap, efer_nxe;
+	bool cr0_wp, cr4_smep, cr4_smap, cr4_pke, cr4_pks, efer_nxe;
+	uint32_t pkru, ia32_pkrs;
 	uint64_t cr3; /* the address in it */
 	/* the access */
 	uint64_t linear;
@@ -33,6 +34,7 @@ struct naive_entry {
 struct naive_answer {
 	bool general_protection, page_fault;
 	uint64_t error_code;
+	bool pk_may_be_set;	       /* in the error code, where it is not */
 	uint64_t physical, page_bytes; /* of a translation, also where its rights deny the access */
 	bool translated;
 	unsigned entries;

@@ -42,7 +42,7 @@ uint64_t read_world(const void *memory, uint64_t address)
 
 struct model_processor random_processor(struct world *world)
 {
-	uint64_t bits = world_random(world);
+	uint64_t bits = world_random(world), keys = world_random(world);
 
 	return (struct model_processor){
 		.format = bits & 1 ? &paging_5level : &paging_4level,
@@ -53,6 +53,10 @@ struct model_processor random_processor(struct world *world)
 		.wp = bits & 8,
 		.smep = bits & 16,
 		.smap = bits & 32,
+		.pke = bits & 64,
+		.pks = bits & 128,
+		.pkru = (uint32_t)(keys & keys >> 32),
+		.pkrs = (uint32_t)(keys & keys >> 31),
 	};
 }
 
@@ -96,6 +100,7 @@ static uint64_t random_entry(struct world *world)
 	entry |= (odd >> 8) % 16 ? P : 0;
 	entry |= (bits >> 40) & 3 ? 0 : XD;
 	entry |= bits & IGNORED_52_58;
+	entry |= odd << 11 & PROTECTION_KEY;
 	if ((odd >> 16) % 8 == 0)
 		entry = (entry & ~BITS_29_13) | PS | (bits & PAT_OF_LARGE_PAGE);
 	if ((odd >> 24) % 16 == 0)
@@ -124,6 +129,10 @@ static struct naive_question naive_question(const struct world *world,
 		.cr4_smep = processor->smep,
 		.cr4_smap = processor->smap,
 		.efer_nxe = processor->rules.execute_disable,
+		.cr4_pke = processor->pke,
+		.cr4_pks = processor->pks,
+		.pkru = processor->pkru,
+		.ia32_pkrs = processor->pkrs,
 		.cr3 = processor->root,
 		.linear = access->linear,
 		.write = access->write,
@@ -159,6 +168,7 @@ static void compare_outcome(const struct model_answer *model, const struct naive
 	expect_equal(model->count, 1);
 	expect_equal(outcome->vector, vector);
 	expect_equal(outcome->error_code, naive->error_code);
+	expect_equal(outcome->open_code, naive->pk_may_be_set ? 32 : 0);
 	if (naive->general_protection)
 		expect_equal(model->walk.count, 0);
 	else
@@ -191,6 +201,8 @@ void explain_last(void)
 		 last_processor.format->name, last_processor.rules.maxphyaddr,
 		 last_processor.rules.pages_1g, last_processor.rules.execute_disable,
 		 last_processor.wp, last_processor.smep, last_processor.smap);
+	text_add(&text, "    pke=%d pks=%d pkru=0x%x pkrs=0x%x\n", last_processor.pke,
+		 last_processor.pks, last_processor.pkru, last_processor.pkrs);
 	text_add(&text, "    %s at 0x%llx user=%d ac=%d implicit=%d\n",
 		 last_access.fetch   ? "fetch"
 		 : last_access.write ? "write"

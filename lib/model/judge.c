@@ -30,7 +30,7 @@ static struct model_verdict judge_outcome(const struct model_answer *answer, uns
 		return verdict;
 	}
 	if (seen->vector == VECTOR_PAGE_FAULT) {
-		if ((seen->error_code ^ outcome->error_code) & mask)
+		if ((seen->error_code ^ outcome->error_code) & mask & ~outcome->open_code)
 			verdict.mismatch = MODEL_WRONG_ERROR_CODE;
 		else if (seen->cr2 != access->linear)
 			verdict.mismatch = MODEL_WRONG_CR2;

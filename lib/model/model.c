@@ -11,6 +11,9 @@
 #define ERROR_U		  (1u << 2)
 #define ERROR_RSVD	  (1u << 3)
 #define ERROR_ID	  (1u << 4)
+#define ERROR_PK	  (1u << 5)
+
+#define KEY_SHIFT	  59
 
 struct rights {
 	bool user_address; /* U/S = 1 in every entry */
@@ -32,6 +35,29 @@ static struct rights combined_rights(const struct walk *walk, const struct pagin
 		.writable = all & RW,
 		.no_execute = rules->execute_disable && (any & XD),
 	};
+}
+
+enum key_verdict { KEY_ALLOWS, KEY_DENIES, KEY_IS_OPEN };
+
+/* "Protection Keys": the last entry's key selects two bits of the register for its mode of address.
+ * What IA32_PKRS does to user-mode accesses, which are denied anyway, no manual says. */
+static enum key_verdict key_verdict(const struct walk *walk,
+				    const struct model_processor *processor,
+				    const struct model_access *access, bool write)
+{
+	bool user_address = combined_rights(walk, &processor->rules).user_address;
+	bool user_access = access->user && !access->implicit;
+	unsigned key = walk->step[walk->count - 1].entry >> KEY_SHIFT & 0xf;
+	uint32_t rights = (user_address ? processor->pkru : processor->pkrs) >> 2 * key;
+	bool access_disable = rights & 1, write_disable = rights & 2;
+
+	if (access->fetch || !(user_address ? processor->pke : processor->pks))
+		return KEY_ALLOWS;
+	if (user_access && !user_address)
+		return rights & 3 ? KEY_IS_OPEN : KEY_ALLOWS;
+	if (access_disable || (write && write_disable && (user_access || processor->wp)))
+		return KEY_DENIES;
+	return KEY_ALLOWS;
 }
 
 static const char *user_denial(const struct rights *rights, const struct model_access *access,
@@ -67,10 +93,15 @@ static const char *denial(const struct walk *walk, const struct model_processor 
 			  const struct model_access *access, bool write)
 {
 	struct rights rights = combined_rights(walk, &processor->rules);
+	const char *why;
 
 	if (access->user && !access->implicit)
-		return user_denial(&rights, access, write);
-	return supervisor_denial(&rights, processor, access, write);
+		why = user_denial(&rights, access, write);
+	else
+		why = supervisor_denial(&rights, processor, access, write);
+	if (!why && key_verdict(walk, processor, access, write) == KEY_DENIES)
+		return "the protection key";
+	return why;
 }
 
 /* "Page-Fault Exceptions": the error code says what the access was, and whether a translation was
@@ -108,6 +139,15 @@ static void complete(struct model_outcome *outcome, const struct walk *walk, boo
 	}
 }
 
+/* "Page-Fault Exceptions": PK says what the key's rights are, also where others deny the access. */
+static void report_key(struct model_outcome *outcome, enum key_verdict verdict)
+{
+	if (verdict == KEY_DENIES)
+		outcome->error_code |= ERROR_PK;
+	if (verdict == KEY_IS_OPEN)
+		outcome->open_code |= ERROR_PK;
+}
+
 /* A faulting access may have set A above (P9), never D, and never anything in an entry that is not
  * present or has a reserved bit set. */
 static void fault(struct model_outcome *outcome, const struct walk *walk, uint64_t code,
@@ -139,6 +179,8 @@ struct model_outcome model_permitted(const struct walk *walk,
 		fault(&outcome, walk, error_code(walk, processor, access, write), why);
 	else
 		complete(&outcome, walk, write);
+	if (why && walk->end == WALK_MAPPED)
+		report_key(&outcome, key_verdict(walk, processor, access, write));
 	return outcome;
 }
 

@@ -16,6 +16,9 @@ struct model_processor {
 	uint64_t root;	 /* CR3's address of the top structure */
 	bool wp;	 /* CR0.WP */
 	bool smep, smap; /* CR4 */
+	/* CR4.PKE and CR4.PKS where EFER.LMA = 1, PKRU and IA32_PKRS. */
+	bool pke, pks;
+	uint32_t pkru, pkrs;
 };
 
 struct model_access {
@@ -36,7 +39,7 @@ struct model_access {
  * afterwards, `may` flags may have been set by this access, and every other bit is as it was. */
 struct model_outcome {
 	unsigned vector;
-	uint64_t error_code;
+	uint64_t error_code, open_code; /* the bits of the latter may be either way */
 	uint64_t must[MOST_LEVELS], may[MOST_LEVELS];
 	const char *why;
 };
@@ -50,7 +53,7 @@ struct model_answer {
 };
 
 /* Answers for an access that does not cross into another page. Manuals: SDM Vol. 3, "Determination
- * of Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags". */
+ * of Access Rights", "Protection Keys", "Page-Fault Exceptions", "Accessed and Dirty Flags". */
 void model_translate(struct model_answer *answer, const struct model_processor *processor,
 		     const struct model_access *access, read_entry_fn *read_entry,
 		     const void *memory);

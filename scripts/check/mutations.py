@@ -64,8 +64,63 @@ MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
         "WP is never on": ("!rights->writable && processor->wp", "false"),
         "WP forbids reads": ("write && !rights->writable && processor->wp", "!rights->writable"),
         "implicit accesses are user accesses": (
-            "if (access->user && !access->implicit)\n\t\treturn",
-            "if (access->user)\n\t\treturn",
+            "if (access->user && !access->implicit)\n\t\twhy =",
+            "if (access->user)\n\t\twhy =",
+        ),
+        "keys control fetches": ("if (access->fetch || !(user", "if (!(user"),
+        "PKE is always on": ("(user_address ? processor->pke :", "(user_address ? true :"),
+        "PKE is never on": ("(user_address ? processor->pke :", "(user_address ? false :"),
+        "PKS is always on": (": processor->pks))", ": true))"),
+        "PKS is never on": (": processor->pks))", ": false))"),
+        "PKRU for every address": (
+            "(user_address ? processor->pkru :",
+            "(true ? processor->pkru :",
+        ),
+        "PKRU for every access of user mode": (
+            "(user_address ? processor->pkru :",
+            "(user_access ? processor->pkru :",
+        ),
+        "the key of the first entry": (
+            "step[walk->count - 1].entry >> KEY",
+            "step[0].entry >> KEY",
+        ),
+        "8 keys": ("KEY_SHIFT & 0xf", "KEY_SHIFT & 7"),
+        "AD and WD change places": (
+            "access_disable = rights & 1, write_disable = rights & 2",
+            "access_disable = rights & 2, write_disable = rights & 1",
+        ),
+        "AD is ignored": ("if (access_disable ||", "if ("),
+        "AD forbids writes alone": ("if (access_disable ||", "if ((write && access_disable) ||"),
+        "WD is ignored": ("(write && write_disable &&", "(false &&"),
+        "WD forbids reads": ("(write && write_disable &&", "(write_disable &&"),
+        "WD without WP forbids supervisor writes": (
+            "write_disable && (user_access || processor->wp)",
+            "write_disable",
+        ),
+        "WD never forbids supervisor writes": (
+            "write_disable && (user_access || processor->wp)",
+            "write_disable && user_access",
+        ),
+        "WD of user writes wants WP": (
+            "write_disable && (user_access || processor->wp)",
+            "write_disable && processor->wp",
+        ),
+        "keys deny nothing": ("if (!why && key_verdict", "if (false && key_verdict"),
+        "what is open denies": ("rights & 3 ? KEY_IS_OPEN", "rights & 3 ? KEY_DENIES"),
+        "nothing is open": ("rights & 3 ? KEY_IS_OPEN", "rights & 3 ? KEY_ALLOWS"),
+        "everything is open": ("return rights & 3 ?", "return true ?"),
+        "PK never reported": ("code |= ERROR_PK;\n\tif", "code |= 0;\n\tif"),
+        "PK not where other rights deny": (
+            "if (why && walk->end == WALK_MAPPED)",
+            "if (why && why[0] == 't' && walk->end == WALK_MAPPED)",
+        ),
+        "PK where nothing is mapped": (
+            "if (why && walk->end == WALK_MAPPED)",
+            "if (why)",
+        ),
+        "implicit accesses are user accesses for keys": (
+            "user_access = access->user && !access->implicit",
+            "user_access = access->user",
         ),
         "P in every error code": (
             "if (walk->end != WALK_NOT_PRESENT)\n\t\tcode",
@@ -146,6 +201,11 @@ MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
         "error codes are not compared": (
             "(seen->error_code ^ outcome->error_code) & mask",
             "false",
+        ),
+        "open bits are compared": ("mask & ~outcome->open_code", "mask"),
+        "all is open where one bit is": (
+            "mask & ~outcome->open_code",
+            "mask & (outcome->open_code ? 0 : ~0ull)",
         ),
         "the mask is ignored": ("outcome->error_code) & mask", "outcome->error_code)"),
         "the mask is upside down": ("outcome->error_code) & mask", "outcome->error_code) & ~mask"),
