@@ -9,6 +9,8 @@
 #include "check/case.h"
 #include "check/context.h"
 #include "check/expect.h"
+#include "check/options.h"
+#include "check/protection_keys.h"
 #include "check/random.h"
 #include "check/report.h"
 #include "check/state.h"

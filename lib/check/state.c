@@ -34,11 +34,20 @@ static void update_processor(void)
 	processor.wp = read_cr0() & CR0_WP;
 	processor.smep = cr4 & CR4_SMEP;
 	processor.smap = cr4 & CR4_SMAP;
+	processor.pke = cr4 & CR4_PKE;
+	processor.pks = cr4 & CR4_PKS;
+	processor.pkru = processor.pke ? rdpkru() : 0;
+	processor.pkrs = processor.pks ? (uint32_t)read_msr(MSR_PKRS) : 0;
 }
 
 const struct model_processor *processor_now(void)
 {
 	return &processor;
+}
+
+void processor_changed(void)
+{
+	update_processor();
 }
 
 #define STATE_FUNCTIONS(name, read, write) \

@@ -34,6 +34,9 @@ void at_case_end(void (*undo)(void));
 /* The processor as the model sees it; kept up to date by the functions above. */
 const struct model_processor *processor_now(void);
 
+/* For rooms that change it by other ways. */
+void processor_changed(void);
+
 /* In a case that maps very many pages: forgets all pages and frames so far. */
 void release_pages(void);
 
