@@ -20,7 +20,7 @@ IMAGES := $(patsubst x86/%.c,$(OUT)/%.flat,$(wildcard x86/*.c))
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	    -Wno-missing-field-initializers
 CFLAGS   := -std=gnu11 -O2 -g $(WARNINGS) -Ilib -MMD -MP
-TARGET   := -m64 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+TARGET   := -m64 -ffile-prefix-map=$(CURDIR)=. -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	    -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none \
 	    -fno-strict-aliasing $(CFLAGS_COPIES)
 LDFLAGS  := -m elf_x86_64 -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none \
