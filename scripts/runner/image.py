@@ -162,6 +162,7 @@ def _read_frames(lines: List[str], inside: Dict[int, int]) -> List[Frame]:
             at += 1
             continue
         where = lines[at + 1].split(" (discriminator")[0] if at + 1 < len(lines) else "??"
-        frames.append(Frame(address, lines[at], where))
+        # The build maps its own folder to ".".
+        frames.append(Frame(address, lines[at], where[2:] if where.startswith("./") else where))
         at += 2
     return frames
