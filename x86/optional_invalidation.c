@@ -7,10 +7,11 @@
  * rights: the fault itself drops the translation, so the repeated access completes (SDM Vol. 3,
  * "Optional Invalidation", "Operations that Invalidate TLBs and Paging-Structure Caches").
  *
- * Caught here: shadow pages linked without having been brought up to date (KS03: the entry that
- * becomes present leads to a table that was edited meanwhile); entries remembered as not present;
- * endless spurious faults after widening (KN26, AC02, KS11); a fault reported with rights that
- * neither the old nor the new entry has.
+ * Caught here: stale translations that survive a fault at their own address (BX07); shadow pages
+ * linked without having been brought up to date (KS03: the entry that becomes present leads to a
+ * table that was edited meanwhile); entries remembered as not present; endless spurious faults
+ * after widening (KN26, AC02, KS11); a fault reported with rights that neither the old nor the new
+ * entry has.
  */
 #include "test.h"
 
@@ -169,5 +170,62 @@ TEST(allowed_execution_faults_at_most_once,
 			try_widening((enum level)page_level, (enum level)level,
 				     as_user(fetch_access(LINEAR(0))), XD, 0, PF_P | PF_U | PF_ID);
 		}
+	}
+}
+
+/* The page is in use, read-only; its entry at `level` then leads to other data, without any
+ * invalidation. A write faults whichever translation it meets, and drops what was cached of the
+ * address. */
+static void try_fault_after_edit(enum level level, bool user, bool fetches)
+{
+	struct page page = map_page_at(PT, filled_frame(OLD), P | US);
+	struct page other = map_page_at(PT, filled_frame(NEW), P | US);
+	const uint64_t source = *other.entry[level];
+	struct access write = write_access(linear_plus(page.linear, 8), 8, 0);
+	unsigned steps = level - PT;
+
+	/* the other page's structures, reached at this page's indexes */
+	for (unsigned at = 0; at < steps; at++) {
+		uint64_t *from = other.entry[PT + at];
+		uint64_t *table = table_of(from);
+
+		table[page.entry[PT + at] - table_of(page.entry[PT + at])] = *from;
+	}
+	write.user = user;
+	attempt(read_access(page.linear, 8));
+	attempt(as_user(read_access(page.linear, 8)));
+	attempt(fetch_access(page.linear));
+	attempt(as_user(fetch_access(page.linear)));
+	write_entry(&page, level, source, NO_FLUSH);
+	expect_page_fault(write, PF_P | PF_W | (user ? PF_U : 0));
+	if (fetches) {
+		expect_read(fetch_access(page.linear), NEW);
+		expect_read(as_user(fetch_access(page.linear)), NEW);
+		return;
+	}
+	expect_read(read_access(page.linear, 8), frame_word(NEW));
+	expect_read(as_user(read_access(page.linear, 8)), frame_word(NEW));
+}
+
+#define MANUAL_FAULTS "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\""
+
+TEST(page_fault_drops_what_was_cached_of_its_address,
+     "After #PF reads of the address use memory's entries, at every level, with no invalidation",
+     MANUAL_FAULTS, "")
+{
+	for (int level = PT; level <= PML4; level++) {
+		try_fault_after_edit((enum level)level, false, false);
+		try_fault_after_edit((enum level)level, true, false);
+	}
+}
+
+/* Apart, for emulators that cache where code is found apart from data. */
+TEST(page_fault_drops_what_was_cached_of_its_address_for_fetches,
+     "After #PF of a write fetches from the address use memory's entries, with no invalidation",
+     MANUAL_FAULTS, "")
+{
+	for (int level = PT; level <= PML4; level++) {
+		try_fault_after_edit((enum level)level, false, true);
+		try_fault_after_edit((enum level)level, true, true);
 	}
 }
