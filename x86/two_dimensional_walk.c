@@ -24,8 +24,9 @@
  * address as it is (QT11, QT12), levels that are skipped or shared between page sizes, a wrong
  * address in the exit (XS35). Any hypervisor that offers nested EPT.
  *
- * Where MAXPHYADDR is 39 or less there is one entry at the top, which cannot be taken away from one
- * structure alone: those references are counted as not proven, and a note says so.
+ * Where MAXPHYADDR is 39 or less, or 48 or less with 5 levels of EPT, there is one entry at the
+ * top, which cannot be taken away from one structure alone: those references are counted as not
+ * proven, and a note says so.
  */
 #include "test.h"
 
@@ -60,8 +61,10 @@ static unsigned formula(const struct shape *shape)
 }
 
 /* The highest level of EPT at which one structure can have an entry of its own. */
-static unsigned highest_own(void)
+static unsigned highest_own(const struct shape *shape)
 {
+	if (shape->five_levels && maxphyaddr() > 48)
+		return PML5;
 	return maxphyaddr() > 39 ? PML4 : PDPT;
 }
 
@@ -85,7 +88,7 @@ static unsigned prove_second_level(const struct shape *shape, unsigned structure
 	struct access fetch = fetch_access(page.linear);
 	unsigned proven = 0;
 
-	for (unsigned level = shape->second; level <= highest_own(); level++) {
+	for (unsigned level = shape->second; level <= highest_own(shape); level++) {
 		struct l2_outcome outcome;
 
 		second_allow(&l2->second, gpa, level, 0, SECOND_FLUSH);
@@ -139,7 +142,7 @@ static unsigned out_of_reach(const struct shape *shape)
 {
 	unsigned top = shape->five_levels ? PML5 : PML4;
 
-	return (top - highest_own()) * (guest_levels(shape) + 1);
+	return (top - highest_own(shape)) * (guest_levels(shape) + 1);
 }
 
 static void prove_and_tell(const struct shape *shape)

@@ -42,6 +42,13 @@ static bool has_second_level(void)
 		has_vmx(VMX_FEATURE_invept));
 }
 
+static bool has_5_level_second_level(void)
+{
+	if (has_nested_paging())
+		return has(FEATURE_la57);
+	return has_vmx(VMX_FEATURE_ept_5level) && has_vmx(VMX_FEATURE_invept);
+}
+
 static bool has_second_level_flags(void)
 {
 	return has_nested_paging() || has_vmx(VMX_FEATURE_ept_accessed_dirty);
@@ -57,6 +64,7 @@ static const struct {
 	{"no_pages_1g", "a processor without 1-GByte pages", has_no_1_gbyte_pages},
 	{"reserved_address_bits", "MAXPHYADDR below 52", has_physical_bits_to_spare},
 	{"second_level", "VMX with EPT, or SVM with nested paging", has_second_level},
+	{"second_level_5levels", "EPT or nested paging of 5 levels", has_5_level_second_level},
 	{"second_level_flags", "accessed and dirty flags in the second level",
 	 has_second_level_flags},
 	{"svm_allowed", "VM_CR that does not lock SVM off", svm_is_allowed},

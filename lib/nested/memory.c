@@ -21,6 +21,7 @@
 #define CODE_LINEAR_32	 0xc0000000ull
 #define CODE_USER_OFFSET 0x10000ull
 #define ALONE_BIT	 39
+#define ALONE_BIT_5LEVEL 48
 #define ENTRIES		 512
 #define CR4_OSFXSR	 (1ull << 9)
 #define TABLE_FLAGS	 (P | RW | US | A)
@@ -69,6 +70,14 @@ bool l2_is_64bit(const struct l2 *l2)
 	return l2->mode >= L2_4LEVEL;
 }
 
+/* Where there is no such bit, nothing can be alone at the top. */
+static uint64_t alone_bit(const struct l2 *l2)
+{
+	if (l2->second.model.format->top == PML5 && maxphyaddr() > ALONE_BIT_5LEVEL)
+		return 1ull << ALONE_BIT_5LEVEL;
+	return maxphyaddr() > ALONE_BIT ? 1ull << ALONE_BIT : 0;
+}
+
 static gpa_t slot_gpa(const struct l2 *l2, unsigned slot, bool alone)
 {
 	uint64_t region = l2_is_64bit(l2) ? slot + 1 : slot % 3 + 1;
@@ -76,8 +85,7 @@ static gpa_t slot_gpa(const struct l2 *l2, unsigned slot, bool alone)
 
 	gpa |= (uint64_t)((slot * 13 + 21) % ENTRIES) << 21;
 	gpa |= (uint64_t)((slot * 29 + 100) % ENTRIES) << 12;
-	/* Where there is no such bit, nothing can be alone at the top. */
-	return GPA(gpa | (alone && maxphyaddr() > ALONE_BIT ? 1ull << ALONE_BIT : 0));
+	return GPA(gpa | (alone ? alone_bit(l2) : 0));
 }
 
 gpa_t l2_place(struct l2 *l2, gpa_t frame, enum level second, bool alone)
