@@ -18,8 +18,8 @@ HOST_SOURCES := $(wildcard lib/hosttest/*.c lib/model/*.c) lib/libc/string.c lib
 HOST_FLAGS  := -std=gnu11 -O2 -g $(WARNINGS) -Ilib -MMD -MP -fno-builtin
 SANITIZERS  := -fsanitize=address,undefined -fno-sanitize-recover=all
 OTHER       := $(BUILD)/other
-OTHER_TOOLS := $(if $(findstring clang,$(CC)),CC=gcc LD=ld LDFLAGS_RWX=--no-warn-rwx-segments, \
-		    CC=clang LD=ld.lld LDFLAGS_RWX=)
+OTHER_TOOLS := $(if $(findstring clang,$(CC)),CC=gcc LD=ld CFLAGS_COPIES= LDFLAGS_RWX=--no-warn-rwx-segments, \
+		    CC=clang LD=ld.lld CFLAGS_COPIES= LDFLAGS_RWX=)
 PARTS       := check-build check-host check-runner check-style check-images check-docs check-suite
 
 .PHONY: check $(PARTS) mutate-model index
