@@ -9,6 +9,7 @@
 #include "check/case.h"
 #include "check/context.h"
 #include "check/expect.h"
+#include "check/five_levels.h"
 #include "check/options.h"
 #include "check/protection_keys.h"
 #include "check/random.h"

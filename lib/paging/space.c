@@ -16,6 +16,7 @@
 extern uint64_t identity_pml4[];
 extern char _user[], _user_end[];
 
+static uint64_t identity_pml5[ENTRIES] __attribute__((aligned(PAGE_4K)));
 static uint64_t window_pdpt[ENTRIES] __attribute__((aligned(PAGE_4K)));
 static uint64_t window_pd[ENTRIES] __attribute__((aligned(PAGE_4K)));
 static uint64_t window_pt[ENTRIES] __attribute__((aligned(PAGE_4K)));
@@ -47,12 +48,18 @@ void spaces_init(void)
 	window_pt[USER_STACK / PAGE_4K] = gpa_of(user_stack).value | P | RW | US | A | D;
 	window_pd[0] = gpa_of(window_pt).value | P | RW | US | A;
 	window_pdpt[0] = gpa_of(window_pd).value | P | RW | US | A;
+	identity_pml5[0] = gpa_of(identity_pml4).value | P | RW | US | A;
 	identity_pml4[WINDOW_SLOT] = gpa_of(window_pdpt).value | P | RW | US | A;
+}
+
+gpa_t image_root_of(const struct paging_format *format)
+{
+	return gpa_of(format->top == PML5 ? identity_pml5 : identity_pml4);
 }
 
 gpa_t image_root(void)
 {
-	return gpa_of(identity_pml4);
+	return image_root_of(current_format());
 }
 
 gpa_t current_root(void)
@@ -64,15 +71,30 @@ gpa_t copy_root(void)
 {
 	gpa_t root = frame_alloc();
 
-	memcpy(identity(root), identity_pml4, PAGE_4K);
+	memcpy(identity(root), identity(image_root()), PAGE_4K);
 	return root;
+}
+
+static uint64_t first_of_slot(unsigned slot)
+{
+	return (uint64_t)slot << current_format()->level[current_format()->top].shift;
+}
+
+/* The structure below an entry that belongs to the image and stays; NULL for others. */
+static uint64_t *table_of_image(const uint64_t *entry)
+{
+	if (entry == &identity_pml5[0])
+		return identity_pml4;
+	return entry == &identity_pml4[WINDOW_SLOT] ? window_pdpt : NULL;
 }
 
 /* Indexes that differ between pages and between a page's levels, and are never 0. */
 static linear_t linear_of_slot(unsigned slot, enum level level)
 {
-	uint64_t linear = (uint64_t)slot << 39;
+	uint64_t linear = first_of_slot(slot);
 
+	if (current_format()->top == PML5)
+		linear |= (uint64_t)((slot * 11 + 40) % ENTRIES) << 39;
 	linear |= (uint64_t)((slot * 7 + 3) % ENTRIES) << 30;
 	if (level <= PD)
 		linear |= (uint64_t)((slot * 13 + 21) % ENTRIES) << 21;
@@ -84,16 +106,15 @@ static linear_t linear_of_slot(unsigned slot, enum level level)
 struct page map_page_at_linear(linear_t linear, enum level level, gpa_t frame, uint64_t flags)
 {
 	const struct paging_format *format = current_format();
-	uint64_t *table = identity_pml4;
+	uint64_t *table = identity(image_root());
 	struct page page = {.linear = linear, .frame = frame, .level = level};
 
 	page.bytes = level_bytes(format, level);
-	for (int at = PML4; at > (int)level; at--) {
+	for (int at = format->top; at > (int)level; at--) {
 		page.entry[at] = &table[level_index(format, (enum level)at, linear.value)];
-		if (page.entry[at] == &identity_pml4[WINDOW_SLOT]) {
-			table = window_pdpt;
+		table = table_of_image(page.entry[at]);
+		if (table)
 			continue;
-		}
 		*page.entry[at] = frame_alloc().value | P | RW | US;
 		table = identity(GPA(*page.entry[at] & ENTRY_ADDRESS));
 	}
@@ -116,7 +137,7 @@ struct page map_page_at(enum level level, gpa_t frame, uint64_t flags)
 
 linear_t unused_linear(void)
 {
-	return LINEAR((uint64_t)take_slot() << 39);
+	return LINEAR(first_of_slot(take_slot()));
 }
 
 uint64_t *table_of(const uint64_t *entry)
@@ -150,6 +171,7 @@ void spaces_reset(void)
 	for (unsigned slot = FIRST_PAGE_SLOT; slot < next_slot; slot++)
 		identity_pml4[slot] = 0;
 	next_slot = FIRST_PAGE_SLOT;
+	memset(&identity_pml5[1], 0, (ENTRIES - 1) * 8);
 	memset(&identity_pml4[UPPER_HALF_SLOT], 0, (ENTRIES - UPPER_HALF_SLOT) * 8);
 	memset(&window_pdpt[1], 0, (ENTRIES - 1) * 8);
 }

@@ -7,7 +7,7 @@
  *
  * Linear space, by PML4E:  0 identity map | 1 to 239 pages of the running case | 255 user window in
  * its first GByte | 256 to 511, the upper half, and the rest of 255: pages mapped at a linear
- * address
+ * address. Under 5-level paging all of this is PML5E 0, and the case's pages are in PML5E 1 to 239.
  */
 #ifndef PAGING_SPACE_H
 #define PAGING_SPACE_H
@@ -47,9 +47,12 @@ linear_t unused_linear(void);
 /* The paging structure that holds an entry. */
 uint64_t *table_of(const uint64_t *entry);
 
-/* The physical address of the root structure that CR3 holds, and the image's own. */
+/* The physical address of the root structure that CR3 holds, and the image's own: of the format
+ * that is in use, and of 4-level or 5-level paging. The PML5 table's first entry is for the image.
+ */
 gpa_t current_root(void);
 gpa_t image_root(void);
+gpa_t image_root_of(const struct paging_format *format);
 
 /* A second root with the same content as the image's: identity map, user window and the pages
  * mapped so far. */
