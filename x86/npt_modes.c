@@ -9,11 +9,11 @@
  * CR3 or by the walk (P13).
  *
  * Caught here: an unpaged L2 that is not translated (QT11) or a 32-bit one that is taken for
- * unpaged (QT12); nested tables walked in the guest's mode (QT14, BX10); entries of the wrong
+ * unpaged (QT12); nested tables walked in the guest's mode (QT14, QT15, BX10); entries of the wrong
  * width; PDPTEs read at the wrong address or without translation (KN18, R40).
  *
  * The model judges all modes alike. Not checked: when exactly PDPTEs are read, and what a reserved
- * bit in them does; host modes other than 4-level paging.
+ * bit in them does; hosts with 32-bit or PAE paging.
  */
 #include "test.h"
 
@@ -113,6 +113,16 @@ TEST(a_5_level_l2_is_translated_in_both_dimensions,
      NEEDS " la57")
 {
 	try_mode(L2_5LEVEL);
+}
+
+TEST(nested_tables_of_a_host_with_5_levels_have_5_levels,
+     "with the host's CR4.LA57 = 1 N_CR3 is the root of 5-level tables, whatever L2's paging mode "
+     "is",
+     MANUAL, NEEDS " la57")
+{
+	enter_5level_paging();
+	for (unsigned mode = L2_UNPAGED; mode < L2_MODES; mode++)
+		try_mode(mode);
 }
 
 TEST(flags_of_nested_tables_are_kept_in_each_mode,
