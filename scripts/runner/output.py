@@ -131,8 +131,7 @@ class Output:
         results = sorted(self._results, key=lambda r: (r.image, r.hypervisor, r.repeat))
         if len(results) > 1 and self._verbosity >= 0:
             self._table(results)
-        for result in results:
-            self._remarks(result)
+        self._remarks(results)
         self.terminal.say(self._totals(results, folder))
 
     def _table(self, results: List[ImageResult]) -> None:
@@ -149,17 +148,22 @@ class Output:
             verdict = "  " + self.terminal.verdict(row[9]) if len(row) > 9 else ""
             self.terminal.say("  ".join(cells) + verdict)
 
-    def _remarks(self, result: ImageResult) -> None:
-        for case in result.cases:
-            if case.known is None:
+    def _remarks(self, results: List[ImageResult]) -> None:
+        """Known failures and listed ones that pass; cases with one reason stand under it together."""
+        cases: Dict[Tuple[str, str, str], List[str]] = {}
+        for result in results:
+            for case in result.cases:
+                if case.known is not None:
+                    key = (case.kind, result.hypervisor, case.known.reason)
+                    was = f" ({case.was})" if case.kind == kinds.KNOWN else ""
+                    cases.setdefault(key, []).append(f"{result.image}/{case.name}{was}")
+        for (kind, hypervisor, reason), names in cases.items():
+            if kind == kinds.KNOWN and self._verbosity < 0:
                 continue
-            name = f"{result.image}/{case.name} on {result.hypervisor}"
-            if case.kind == kinds.UNEXPECTED:
-                text = f"passes now, though it is listed as known to fail: {case.known.reason}"
-                self.terminal.say(f"{self.terminal.verdict(case.kind)}: {name} {text}")
-            elif self._verbosity >= 0:
-                say = f"{name} ({case.was}): {case.known.reason}"
-                self.terminal.say(f"{self.terminal.verdict(case.kind)}: {say}")
+            also = "listed as known, but passes now: " if kind == kinds.UNEXPECTED else ""
+            self.terminal.say(f"{self.terminal.verdict(kind)} on {hypervisor}: {also}{reason}")
+            for name in names:
+                self.terminal.say(f"    {name}")
 
     def _totals(self, results: List[ImageResult], folder: Optional[Path]) -> str:
         counts = Counter(case.kind for result in results for case in result.cases)

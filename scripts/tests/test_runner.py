@@ -197,7 +197,7 @@ class KnownFailures(Bench):
         self.known()
         accident = _BAD_SECOND.format(accident="sys.exit(1)")
         self.image("image", ["one", "two", "three"], accident)
-        needles = ["on fake 7.2.1", "known: image/two on fake (crashed): a bug", "0 failed"]
+        needles = ["on fake 7.2.1", "known on fake: a bug\n    image/two (crashed)", "0 failed"]
         self.expect(0, [*needles, "1 unexpected pass"])
         self.expect(1, ["UNEXPECTED PASS image/three"], "--strict")
 
