@@ -20,7 +20,7 @@ SUBJECT(address_bits, "every bit of linear and physical addresses counts, cached
 #define MANUAL	  "SDM Vol. 3, \"4-Level Paging and 5-Level Paging\""
 
 #define FIRST_BIT 12
-#define LAST_BIT  46 /* of linear addresses in the lower half */
+#define LAST_BIT  47
 #define FREE_FROM (96 * MBYTE)
 
 /* Links the page at `linear` into structures that may exist already. */
@@ -43,28 +43,36 @@ static void link_page(uint64_t linear, gpa_t frame)
  * are left out. */
 static bool is_free(uint64_t linear)
 {
-	uint64_t slot = linear >> 39;
+	uint64_t slot = linear >> 39 & 511;
 
-	return slot >= 1 && slot < 240;
+	return (slot >= 1 && slot < 240) || slot >= 256;
+}
+
+/* The address that differs from the base in one bit; bit 47 is followed by those above it. */
+static uint64_t neighbour(uint64_t base, unsigned bit)
+{
+	uint64_t other = base ^ 1ull << bit;
+
+	return (uint64_t)((int64_t)(other << 16) >> 16);
 }
 
 TEST(addresses_that_differ_in_one_linear_bit_are_kept_apart,
      "Pages whose linear addresses differ in one bit are translated each by its own entry", MANUAL,
      "")
 {
-	uint64_t base = 0x0000155555555000 & ~(1ull << 47);
+	uint64_t base = 0x0000155555555000;
 	uint32_t tags = 0;
 
 	for (unsigned slot = 1; slot < 240; slot++)
 		unused_linear(); /* all of them are this case's */
 	link_page(base, filled_frame(1));
 	for (unsigned bit = FIRST_BIT; bit <= LAST_BIT; bit++)
-		if (is_free(base ^ 1ull << bit))
-			link_page(base ^ 1ull << bit, filled_frame(2 + bit));
+		if (is_free(neighbour(base, bit)))
+			link_page(neighbour(base, bit), filled_frame(2 + bit));
 	invalidate(LINEAR(base), MOV_CR3);
 	for (unsigned round = 0; round < 4; round++) {
 		for (unsigned bit = FIRST_BIT; bit <= LAST_BIT; bit++) {
-			uint64_t other = base ^ 1ull << bit;
+			uint64_t other = neighbour(base, bit);
 			struct access reads[] = {read_access(LINEAR(base), 8),
 						 read_access(LINEAR(other), 8)};
 

@@ -58,3 +58,51 @@ TEST(table_above_4_gbytes_is_not_the_one_below,
 	expect(*(volatile uint64_t *)decoy_entry == (wrong.value | P | RW | US),
 	       "the entry 4 GBytes below became 0x%llx", (unsigned long long)*decoy_entry);
 }
+
+/* Tags written through 4-KByte pages at every power of two in the second GByte, read through one
+ * page of it all. */
+TEST(every_bit_of_the_offset_in_a_1_gbyte_page_counts,
+     "Each offset in a 1-GByte page leads to the memory at that offset", MANUAL,
+     "pages_1g ram_to_2g")
+{
+	struct page large = map_page_at(PDPT, GPA(PAGE_1G), P | RW | US);
+
+	for (unsigned bit = 12; bit < 30; bit++) {
+		linear_t small = map_covering_page(PT, GPA(PAGE_1G + (1ull << bit)));
+
+		attempt(write_access(small, 8, frame_word(bit)));
+		attempt(write_access(linear_plus(small, 0x7f8), 8, frame_word(100 + bit)));
+	}
+	for (unsigned bit = 12; bit < 30; bit++) {
+		linear_t at = linear_plus(large.linear, 1ull << bit);
+
+		expect_read(read_access(at, 8), frame_word(bit));
+		expect_read(as_user(read_access(linear_plus(at, 0x7f8), 8)), frame_word(100 + bit));
+		expect_read(fetch_access(at), bit);
+	}
+}
+
+/* Where there is no memory anything but other memory may be read, and a write is lost (P26). */
+TEST(frames_beyond_memory_are_not_memory,
+     "A store to a frame address with one bit beyond RAM set changes no RAM", MANUAL, "")
+{
+	gpa_t low = GPA(FREE_FROM);
+	volatile uint64_t *word = identity(low);
+	const uint64_t here = frame_word(500);
+
+	for (unsigned bit = 33; bit < maxphyaddr(); bit++) {
+		gpa_t far = GPA(low.value | 1ull << bit);
+		struct page page;
+
+		if (is_ram(far, PAGE_4K))
+			continue;
+		page = map_page_at(PT, far, P | RW | US);
+		*word = here;
+		attempt(write_access(page.linear, 8, frame_word(600 + bit)));
+		expect(*word == here, "a store to frame 0x%llx reached frame 0x%llx",
+		       (unsigned long long)far.value, (unsigned long long)low.value);
+		expect(attempt(read_access(page.linear, 8)).value[0] != here,
+		       "a read of frame 0x%llx reached frame 0x%llx", (unsigned long long)far.value,
+		       (unsigned long long)low.value);
+	}
+}
