@@ -16,6 +16,7 @@
 #include "check/report.h"
 #include "check/state.h"
 #include "check/subject.h"
+#include "check/system_tables.h"
 #include "cpu/control.h"
 #include "cpu/exception.h"
 #include "cpu/features.h"

@@ -214,6 +214,21 @@ access_\name\()_touch:
 	done
 	/* The operand is the descriptor, the value the type. */
 	simple invpcid, invpcid (%rdi), %rax
+	/* The value is the selector. */
+	instruction mov_to_ds
+	touch mov_to_ds
+	mov %eax, %ds
+	done
+	instruction mov_to_fs
+	touch mov_to_fs
+	mov %eax, %fs
+	done
+	instruction ltr
+	touch ltr
+	ltr %ax
+	done
+	/* Completes with this vector. */
+	simple int32, int $32
 
 	/* User mode ends here, in the user window: #UD from this address means that the access completed. */
 	.globl access_user_done
