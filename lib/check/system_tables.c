@@ -4,6 +4,7 @@
 #include "check/state.h"
 #include "cpu/descriptor.h"
 #include "libc/string.h"
+#include "mem/frames.h"
 
 #define DESCRIPTOR_BUSY (1ull << 41)
 #define GATE_DPL_3	0x60
@@ -103,6 +104,35 @@ void load_ldtr(uint16_t selector)
 void load_task_register(uint16_t selector)
 {
 	__asm__ volatile("ltr %w0" : : "r"((unsigned)selector) : "memory");
+}
+
+void load_gdt_copy(const uint64_t gdt[GDT_ENTRIES])
+{
+	gpa_t frame = frame_alloc();
+
+	memcpy(identity(frame), gdt, GDT_ENTRIES * 8);
+	load_gdt(LINEAR(frame.value), GDT_ENTRIES * 8);
+}
+
+void load_spare_gate(unsigned ist, unsigned selector)
+{
+	gpa_t frame = frame_alloc();
+	struct idt_gate *idt = identity(frame);
+
+	copy_idt(idt);
+	idt[IDT_SPARE].ist = (uint8_t)ist;
+	idt[IDT_SPARE].selector = (uint16_t)selector;
+	load_idt(LINEAR(frame.value), IDT_GATES * sizeof(idt[0]));
+}
+
+void load_tss(linear_t tss)
+{
+	uint64_t gdt[GDT_ENTRIES];
+
+	copy_gdt(gdt);
+	make_system_descriptor(&gdt[GDT_SYSTEM_SEL / 8], DESCRIPTOR_TSS, tss, TSS_BYTES - 1);
+	load_gdt_copy(gdt);
+	load_task_register(GDT_SYSTEM_SEL);
 }
 
 linear_t place_across(const struct page_pair *pair, const void *structure, uint64_t bytes,

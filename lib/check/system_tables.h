@@ -45,6 +45,13 @@ void load_idt(linear_t base, uint64_t bytes);
 void load_ldtr(uint16_t selector);
 void load_task_register(uint16_t selector);
 
+/* The same for structures that are not under test, in memory that the identity map has: a copy of
+ * these descriptors; the image's gates, the spare one with this stack and code segment; a TSS, by a
+ * GDT that has its descriptor. */
+void load_gdt_copy(const uint64_t gdt[GDT_ENTRIES]);
+void load_spare_gate(unsigned ist, unsigned selector);
+void load_tss(linear_t tss);
+
 /* Writes a structure over both pages of a pair, with the byte at `offset` first in the second page.
  * Returns its linear address. */
 linear_t place_across(const struct page_pair *pair, const void *structure, uint64_t bytes,
