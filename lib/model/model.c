@@ -45,14 +45,20 @@ static enum key_verdict key_verdict(const struct walk *walk,
 				    const struct model_processor *processor,
 				    const struct model_access *access, bool write)
 {
-	bool user_address = combined_rights(walk, &processor->rules).user_address;
+	bool user_address;
 	bool user_access = access->user && !access->implicit;
 	unsigned key = walk->step[walk->count - 1].entry >> KEY_SHIFT & 0xf;
-	uint32_t rights = (user_address ? processor->pkru : processor->pkrs) >> 2 * key;
-	bool access_disable = rights & 1, write_disable = rights & 2;
+	bool access_disable, write_disable;
+	uint32_t rights;
 
-	if (access->fetch || !(user_address ? processor->pke : processor->pks))
+	if (access->fetch || !(processor->pke || processor->pks))
 		return KEY_ALLOWS;
+	user_address = combined_rights(walk, &processor->rules).user_address;
+	if (!(user_address ? processor->pke : processor->pks))
+		return KEY_ALLOWS;
+	rights = (user_address ? processor->pkru : processor->pkrs) >> 2 * key;
+	access_disable = rights & 1;
+	write_disable = rights & 2;
 	if (user_access && !user_address)
 		return rights & 3 ? KEY_IS_OPEN : KEY_ALLOWS;
 	if (access_disable || (write && write_disable && (user_access || processor->wp)))
