@@ -164,7 +164,7 @@ static void fault(struct model_outcome *outcome, const struct walk *walk, uint64
 	outcome->why = why;
 	for (unsigned i = 0; i < walk->count; i++)
 		outcome->may[i] = A;
-	if (walk->end != WALK_MAPPED)
+	if (walk->end != WALK_MAPPED && walk->count)
 		outcome->may[walk->count - 1] = 0;
 }
 
@@ -190,10 +190,22 @@ struct model_outcome model_permitted(const struct walk *walk,
 	return outcome;
 }
 
+/* The top structure for a linear address; false where a PDPTE register is not present. */
+static bool find_root(const struct model_processor *processor, uint64_t linear, uint64_t *root)
+{
+	*root = processor->root;
+	if (!processor->pdpte)
+		return true;
+	*root = processor->pdpte[linear >> PDPTE_SHIFT] & ENTRY_ADDRESS;
+	return processor->pdpte[linear >> PDPTE_SHIFT] & P;
+}
+
 void model_translate(struct model_answer *answer, const struct model_processor *processor,
 		     const struct model_access *access, read_entry_fn *read_entry,
 		     const void *memory)
 {
+	uint64_t root;
+
 	answer->count = 1;
 	if (!is_canonical(processor->format, access->linear)) {
 		answer->walk = (struct walk){.format = processor->format, .linear = access->linear};
@@ -201,8 +213,13 @@ void model_translate(struct model_answer *answer, const struct model_processor *
 			.vector = VECTOR_GENERAL, .why = "the linear address is not canonical"};
 		return;
 	}
-	walk_linear(&answer->walk, processor->format, &processor->rules, processor->root,
-		    access->linear, read_entry, memory);
+	if (find_root(processor, access->linear, &root))
+		walk_linear(&answer->walk, processor->format, &processor->rules, root,
+			    access->linear, read_entry, memory);
+	else
+		answer->walk = (struct walk){.format = processor->format,
+					     .linear = access->linear,
+					     .end = WALK_NOT_PRESENT};
 	answer->outcome[0] = model_permitted(&answer->walk, processor, access, access->write);
 	if (access->may_write)
 		answer->outcome[answer->count++] =

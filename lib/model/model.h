@@ -7,13 +7,16 @@
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
+#include "paging/format_legacy.h"
 #include "paging/walk.h"
 
 /* What translation depends on besides memory. */
 struct model_processor {
 	const struct paging_format *format;
 	struct paging_rules rules;
-	uint64_t root;	 /* CR3's address of the top structure */
+	uint64_t root; /* CR3's address of the top structure */
+	/* PAE paging: the PDPTE registers, in place of `root`; NULL elsewhere. */
+	const uint64_t *pdpte;
 	bool wp;	 /* CR0.WP */
 	bool smep, smap; /* CR4 */
 	/* CR4.PKE and CR4.PKS where EFER.LMA = 1, PKRU and IA32_PKRS. */

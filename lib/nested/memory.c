@@ -30,34 +30,11 @@ extern const char _user[], _user_end[];
 
 static struct l2 l2_of_case;
 
-/* 32-bit paging with CR4.PSE = 1; PAE from the page directory down, since the PDPTEs are registers.
- */
-static const struct paging_format format_32bit = {
-	.name = "32-bit",
-	.top = PD,
-	.entry_bytes = 4,
-	.linear_bits = 32,
-	.present = P,
-	.level =
-		{[PT] = {.entry_name = "PTE", .shift = 12, .index_bits = 10},
-		 [PD] = {.entry_name = "PDE", .shift = 22, .index_bits = 10, .can_map_page = true}},
-};
-
-static const struct paging_format format_pae = {
-	.name = "PAE",
-	.top = PD,
-	.entry_bytes = 8,
-	.linear_bits = 32,
-	.present = P,
-	.level = {[PT] = {.entry_name = "PTE", .shift = 12, .index_bits = 9},
-		  [PD] = {.entry_name = "PDE", .shift = 21, .index_bits = 9, .can_map_page = true}},
-};
-
 const struct paging_format *l2_format(const struct l2 *l2)
 {
 	static const struct paging_format *const formats[L2_MODES] = {
-		[L2_32BIT] = &format_32bit,
-		[L2_PAE] = &format_pae,
+		[L2_32BIT] = &paging_32bit,
+		[L2_PAE] = &paging_pae,
 		[L2_4LEVEL] = &paging_4level,
 		[L2_5LEVEL] = &paging_5level,
 	};

@@ -32,6 +32,8 @@ struct paging_format {
 	/* Replaces the common rules of reserved_bits_set(); NULL where those apply. */
 	uint64_t (*reserved_bits)(const struct paging_rules *rules, enum level level,
 				  uint64_t entry);
+	/* Where the address of a page does not stand in its own bits of the entry; NULL. */
+	uint64_t (*page_address)(enum level level, uint64_t entry);
 	struct level_format level[MOST_LEVELS + 1];
 };
 
@@ -43,6 +45,7 @@ struct paging_rules {
 	unsigned maxphyaddr;
 	bool pages_1g;		 /* CPUID.80000001H:EDX.Page1GB */
 	bool execute_disable;	 /* EFER.NXE = 1 */
+	bool pse36;		 /* CPUID.01H:EDX.PSE-36, for 32-bit paging */
 	bool execute_only;	 /* EPT: X without R is allowed */
 	bool mode_based_execute; /* EPT: bit 10 allows fetches from user-mode addresses */
 };
@@ -73,6 +76,8 @@ static inline bool is_canonical(const struct paging_format *format, uint64_t lin
 {
 	unsigned unused = 64u - format->linear_bits;
 
+	if (format->linear_bits == 32)
+		return !(linear >> 32); /* outside 64-bit mode there is nothing else */
 	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
 }
 

@@ -6,9 +6,11 @@
 static enum walk_end take_page(struct walk *walk, enum level level, uint64_t entry)
 {
 	uint64_t offset_mask = level_bytes(walk->format, level) - 1;
+	uint64_t address = walk->format->page_address ? walk->format->page_address(level, entry)
+						      : entry & ENTRY_ADDRESS & ~offset_mask;
 
 	walk->page_bytes = offset_mask + 1;
-	walk->physical = (entry & ENTRY_ADDRESS & ~offset_mask) | (walk->linear & offset_mask);
+	walk->physical = address | (walk->linear & offset_mask);
 	return WALK_MAPPED;
 }
 
