@@ -10,7 +10,10 @@
 #include "check/context.h"
 #include "check/expect.h"
 #include "check/five_levels.h"
+#include "check/legacy_axes.h"
 #include "check/options.h"
+#include "check/pae.h"
+#include "check/pdpte_scene.h"
 #include "check/protection_keys.h"
 #include "check/random.h"
 #include "check/report.h"
@@ -30,6 +33,7 @@
 #include "nested/nested_vmx.h"
 #include "paging/edit.h"
 #include "paging/entry.h"
+#include "paging/legacy.h"
 #include "paging/space.h"
 #include "paging/store.h"
 

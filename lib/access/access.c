@@ -126,18 +126,20 @@ struct access with_ac(struct access access)
 	return access;
 }
 
-/* mov $tag, %eax; jmp *%r12 */
+/* mov $tag, %eax; jmp *%r12, or in 32-bit images jmp *%ebp; nop */
 uint64_t frame_word(uint32_t tag)
 {
-	return 0xe4ff4100000000b8 | (uint64_t)tag << 8;
+	uint64_t code = sizeof(void *) == 8 ? 0xe4ff4100000000b8 : 0x90e5ff00000000b8;
+
+	return code | (uint64_t)tag << 8;
 }
 
 void frame_fill(gpa_t frame, uint64_t bytes, uint32_t tag)
 {
 	uint64_t *word = identity(frame), value = frame_word(tag);
-	unsigned long count = bytes / 8;
 
-	__asm__ volatile("rep stosq" : "+D"(word), "+c"(count) : "a"(value) : "memory");
+	for (uint64_t i = 0; i < bytes / 8; i++)
+		word[i] = value;
 }
 
 gpa_t filled_frame(uint32_t tag)

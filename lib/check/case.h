@@ -27,15 +27,19 @@ struct test_case {
 	LISTED_(listed_subject, "@image\0" #name "\0" summary); \
 	const char image_name[] = #name
 
+/* Once in an image that is built with -m32; all others are 64-bit ones. The Makefile looks for it.
+ */
+#define BUILT_FOR_32BIT _Static_assert(sizeof(void *) == 4, "an image for 32-bit modes")
+
 /* TEST(name, promise, manual's section, needs) { ... }; the strings are literals, the name is a
  * promise in the present tense. */
 #define TEST(name, promise_text, manual_text, needs_text)                                         \
 	static void name(void);                                                                   \
 	LISTED_(listed_##name, "@case\0" #name "\0" promise_text "\0" manual_text "\0" needs_text \
 			       "\0" __FILE__ ":" CASE_STRING_(__LINE__));                         \
-	static const struct test_case case_##name                                                 \
-		__attribute__((section(".cases." CASE_STRING_(__LINE__)), used, aligned(8))) = {  \
-			#name, promise_text, manual_text, needs_text, name};                      \
+	static const struct test_case case_##name __attribute__((                                 \
+		section(".cases." CASE_STRING_(__LINE__)), used, aligned(sizeof(void *)))) = {    \
+		#name, promise_text, manual_text, needs_text, name};                              \
 	static void name(void)
 
 extern const char image_name[];

@@ -91,7 +91,7 @@ struct outcome judge_page_fault(const char *file, int line, struct access access
 					    .cr2 = access.linear.value});
 }
 
-#define CR2_CANARY 0x0000123456789abcull
+#define CR2_CANARY ((uint64_t)(unsigned long)0x0000123456789abcull)
 
 struct outcome judge_exception(const char *file, int line, struct access access, unsigned vector,
 			       uint64_t error_code)

@@ -8,6 +8,7 @@
 #include "libc/string.h"
 #include "mem/frames.h"
 #include "paging/describe.h"
+#include "paging/space.h"
 
 #define LONGEST_OPERAND 16
 
@@ -26,14 +27,6 @@ bool p_of_reserved_bit_faults_is_compared(void)
 void expectations_reset(void)
 {
 	compares_p_with_rsvd = false;
-}
-
-static uint64_t read_table(const void *memory, uint64_t address)
-{
-	(void)memory;
-	if (address >= IDENTITY_MAP_BYTES)
-		return 0;
-	return *(const volatile uint64_t *)(uintptr_t)address;
 }
 
 static struct model_access modelled(const struct access *access)
@@ -56,7 +49,7 @@ struct model_outcome modelled_outcome(struct access access)
 	struct model_access asked = modelled(&access);
 	struct model_answer answer;
 
-	model_translate(&answer, processor_now(), &asked, read_table, NULL);
+	model_translate(&answer, processor_now(), &asked, read_identity, NULL);
 	return answer.outcome[0];
 }
 
@@ -110,7 +103,7 @@ static void make_access(struct judged *judged)
 	judged->seen.error_code = judged->outcome.error_code;
 	judged->seen.cr2 = judged->outcome.cr2;
 	for (unsigned i = 0; i < walk->count; i++)
-		judged->seen.entry_after[i] = read_table(NULL, walk->step[i].address);
+		judged->seen.entry_after[i] = read_identity(NULL, walk->step[i].address);
 }
 
 /* What is wrong with the data, or NULL. */
@@ -208,7 +201,7 @@ struct outcome judge_access(const char *file, int line, struct access access)
 	judged.model_access = modelled(&access);
 	judged.operand[0] = operand_mask(judged.model_access.bytes, 0);
 	judged.operand[1] = operand_mask(judged.model_access.bytes, 1);
-	model_translate(&judged.answer, processor_now(), &judged.model_access, read_table, NULL);
+	model_translate(&judged.answer, processor_now(), &judged.model_access, read_identity, NULL);
 	make_access(&judged);
 	count_check();
 	what = first_mismatch(&judged, &verdict);

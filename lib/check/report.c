@@ -28,7 +28,7 @@ void count_checks(unsigned count)
  * new_failure(). */
 static void describe_callers(struct failure *failure, const void *frame)
 {
-	const uint64_t *saved = frame;
+	const uintptr_t *saved = frame;
 	struct text text = TEXT(failure->backtrace);
 
 	text_backtrace(&text, saved[1], saved[0]);

@@ -31,6 +31,7 @@ static void update_processor(void)
 	processor.format = current_format();
 	processor.rules = current_rules();
 	processor.root = current_root().value;
+	processor.pdpte = current_pdptes();
 	processor.wp = read_cr0() & CR0_WP;
 	processor.smep = cr4 & CR4_SMEP;
 	processor.smap = cr4 & CR4_SMAP;

@@ -4,6 +4,7 @@
 #include "cpu/control.h"
 
 #define MOST_FRAMES 12
+#define WORD	    sizeof(uintptr_t)
 
 extern const char _load[], _end[];
 void exception_unexpected(const struct exception_frame *frame);
@@ -51,8 +52,9 @@ static bool in_image(uint64_t address, uint64_t bytes)
 void text_backtrace(struct text *text, uint64_t rip, uint64_t rbp)
 {
 	text_add(text, "0x%llx", (unsigned long long)rip);
-	for (unsigned i = 0; i < MOST_FRAMES && in_image(rbp, 16) && !(rbp & 7); i++) {
-		const uint64_t *frame = (const uint64_t *)(uintptr_t)rbp;
+	for (unsigned i = 0; i < MOST_FRAMES && in_image(rbp, 2 * WORD) && !(rbp & (WORD - 1));
+	     i++) {
+		const uintptr_t *frame = (const uintptr_t *)(uintptr_t)rbp;
 
 		if (!in_image(frame[1], 1))
 			break;

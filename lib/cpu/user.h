@@ -10,7 +10,8 @@
 #ifndef CPU_USER_H
 #define CPU_USER_H
 
-#define USER_WINDOW	 0x00007f8000000000 /* in a PML4E of its own */
+/* In a PML4E, or in 32-bit images a PDE, of its own. */
+#define USER_WINDOW	 (sizeof(void *) == 8 ? 0x00007f8000000000ull : 0xbfc00000ull)
 #define USER_STACK	 0x100000
 #define USER_STACK_BYTES 4096
 

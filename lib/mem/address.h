@@ -26,7 +26,8 @@ typedef struct {
 #define PAGE_2M		   (2 * MBYTE)
 #define PAGE_1G		   GBYTE
 
-#define IDENTITY_MAP_BYTES (4 * GBYTE)
+/* 32-bit images need linear addresses for other things, too. */
+#define IDENTITY_MAP_BYTES (sizeof(void *) == 8 ? 4 * GBYTE : GBYTE)
 
 static inline gpa_t gpa_plus(gpa_t gpa, uint64_t bytes)
 {

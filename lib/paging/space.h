@@ -29,6 +29,9 @@ struct page {
 const struct paging_format *current_format(void);
 struct paging_rules current_rules(void);
 
+/* The PDPTE registers of PAE paging, as last loaded; NULL in other modes. */
+const uint64_t *current_pdptes(void);
+
 /* Prepares the image's own root structure; with it the user window. */
 void spaces_init(void);
 
@@ -57,6 +60,9 @@ gpa_t image_root_of(const struct paging_format *format);
 /* A second root with the same content as the image's: identity map, user window and the pages
  * mapped so far. */
 gpa_t copy_root(void);
+
+/* The entry at a physical address, of the current format's size; 0 outside the identity map. */
+uint64_t read_identity(const void *memory, uint64_t address);
 
 /* Walks the structures under the current CR3 as they are in memory. */
 void walk_now(struct walk *walk, linear_t linear);

@@ -11,6 +11,7 @@ from typing import Dict, Iterable, List
 
 NEEDS: Dict[str, str] = {
     "64bit": "IA-32e mode: 64-bit code and 4-level paging",
+    "32bit": "legacy mode: an image of 32-bit code with 32-bit or PAE paging",
     "la57": "5-level paging",
     "cpus": "more than one processor",
     "vmx": "VMX with EPT inside the guest",

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cpu/control.h"
+#include "paging/edit.h"
+
+static void toggle_pge(void)
+{
+	uint64_t cr4 = read_cr4();
+
+	write_cr4(cr4 ^ CR4_PGE);
+	write_cr4(cr4);
+}
+
+void invalidate(linear_t linear, enum invalidation how)
+{
+	switch (how) {
+	case NO_FLUSH:
+		break;
+	case INVLPG:
+		invlpg(linear.value);
+		break;
+	case MOV_CR3:
+		write_cr3(read_cr3());
+		break;
+	case CR4_PGE_TWICE:
+		toggle_pge();
+		break;
+	}
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Which changes of CR0 and CR4 load the PDPTE registers of PAE paging, and which do not.
+ *
+ * Under PAE paging a MOV that changes CR0.CD, CR0.NW or CR0.PG, or CR4.PAE, CR4.PGE, CR4.PSE or
+ * CR4.SMEP, loads the four PDPTEs from memory; with a reserved bit in a present one it raises
+ * #GP(0) and changes nothing. Changes of other bits load nothing (SDM Vol. 3, "PDPTE Registers").
+ * Where PDPTEs are read on demand (P13, see pdpte_registers) all this has no meaning and is
+ * skipped.
+ *
+ * Caught here: reloads at CR4.SMAP and CR4.PKE (KS08); registers taken from a copy that is stale
+ * (HX01); loads that are forgotten, or made while CR0.PG = 0 (V802); registers half changed by a
+ * MOV that faults. Each bit has a case of its own, since a hypervisor lists them one by one.
+ *
+ * Not checked: the load by setting CR4.PAE while paging is on.
+ */
+#include "test.h"
+
+SUBJECT(pdpte_loads, "which changes of CR0 and CR4 load the PDPTEs of PAE paging");
+BUILT_FOR_32BIT;
+
+#define MANUAL "SDM Vol. 3, \"PDPTE Registers\""
+
+/* A bit changed and changed back: with a good PDPTE in memory it
+ * is loaded each time, with a bad one the change faults and is not made. */
+static void try_loading_change(enum instruction to, uint64_t (*read)(void), uint64_t bit)
+{
+	struct pdpte_scene scene;
+
+	set_register_scene(&scene);
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t old = read();
+
+		*scene.pdpte = scene.good | 1 << 5;
+		expect_exception(instruction_access(to, LINEAR(0), old ^ bit), VECTOR_GP, 0);
+		expect_register_holds(read(), old);
+		expect_scene_tag(&scene, 1);
+		*scene.pdpte = scene.other;
+		expect_mov_completes(to, old ^ bit);
+		invalidate(scene.page.linear, INVLPG); /* not every such change flushes */
+		expect_scene_tag(&scene, 2);
+		*scene.pdpte = scene.good;
+		mov_to_cr3(read_cr3());
+	}
+}
+
+static void try_change_without_load(enum instruction to, uint64_t (*read)(void), uint64_t bit)
+{
+	struct pdpte_scene scene;
+
+	set_register_scene(&scene);
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t old = read();
+
+		*scene.pdpte = scene.good | 1 << 5;
+		expect_mov_completes(to, old ^ bit);
+		expect_register_holds(read(), old ^ bit);
+		*scene.pdpte = scene.other;
+		invalidate(scene.page.linear, INVLPG);
+		expect_scene_tag(&scene, 1);
+		*scene.pdpte = scene.good;
+	}
+}
+
+TEST(pge_loads, "A change of CR4.PGE loads the PDPTEs", MANUAL, "pae pge")
+{
+	try_loading_change(INSTRUCTION_mov_to_cr4, read_cr4, CR4_PGE);
+}
+
+TEST(pse_loads, "A change of CR4.PSE loads the PDPTEs", MANUAL, "pae pse")
+{
+	try_loading_change(INSTRUCTION_mov_to_cr4, read_cr4, CR4_PSE);
+}
+
+TEST(smep_loads, "A change of CR4.SMEP loads the PDPTEs", MANUAL, "pae smep")
+{
+	try_loading_change(INSTRUCTION_mov_to_cr4, read_cr4, CR4_SMEP);
+}
+
+TEST(cd_loads, "A change of CR0.CD loads the PDPTEs", MANUAL, "pae")
+{
+	try_loading_change(INSTRUCTION_mov_to_cr0, read_cr0, CR0_CD);
+}
+
+TEST(turning_paging_on_loads, "Setting CR0.PG loads the PDPTEs, and a reserved bit keeps it clear",
+     MANUAL, "pae")
+{
+	struct pdpte_scene scene;
+	uint64_t paged;
+
+	set_register_scene(&scene);
+	paged = read_cr0();
+	for (unsigned round = 0; round < 2; round++) {
+		clear_cr0(CR0_PG);
+		*scene.pdpte = scene.good | 1 << 5;
+		expect_exception(instruction_access(INSTRUCTION_mov_to_cr0, LINEAR(0), paged),
+				 VECTOR_GP, 0);
+		expect_register_holds(read_cr0(), paged & ~CR0_PG);
+		*scene.pdpte = round ? scene.good : scene.other;
+		set_cr0(CR0_PG);
+		expect_scene_tag(&scene, round ? 1 : 2);
+	}
+}
+
+TEST(wp_does_not_load, "A change of CR0.WP does not load the PDPTEs", MANUAL, "pae")
+{
+	try_change_without_load(INSTRUCTION_mov_to_cr0, read_cr0, CR0_WP);
+}
+
+TEST(am_does_not_load, "A change of CR0.AM does not load the PDPTEs", MANUAL, "pae")
+{
+	try_change_without_load(INSTRUCTION_mov_to_cr0, read_cr0, CR0_AM);
+}
+
+TEST(smap_does_not_load, "A change of CR4.SMAP does not load the PDPTEs", MANUAL, "pae smap")
+{
+	try_change_without_load(INSTRUCTION_mov_to_cr4, read_cr4, CR4_SMAP);
+}
+
+TEST(pke_does_not_load, "A change of CR4.PKE does not load the PDPTEs", MANUAL, "pae pku")
+{
+	try_change_without_load(INSTRUCTION_mov_to_cr4, read_cr4, CR4_PKE);
+}
+
+TEST(umip_does_not_load, "A change of CR4.UMIP does not load the PDPTEs", MANUAL, "pae umip")
+{
+	try_change_without_load(INSTRUCTION_mov_to_cr4, read_cr4, CR4_UMIP);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The four PDPTEs of PAE paging are registers: when they are loaded, what is checked then, and that
+ * memory does not matter in between.
+ *
+ * MOV to CR3 loads them. A present PDPTE with a reserved bit set (2:1, 8:5,
+ * 63:MAXPHYADDR) makes such an instruction raise #GP(0) and change nothing (SDM Vol. 3, "PDPTE
+ * Registers"). Under AMD's nested paging the PDPTEs are read on demand instead, and a reserved bit
+ * causes #PF (P13; APM Vol. 2, "Legacy PAE Mode"). A probe finds which of both a processor does;
+ * all of that kind is demanded then, and cases that only make sense with the other are skipped.
+ *
+ * Caught here: reserved bits that are never checked (XS17);
+ * registers loaded from a copy that is stale, or from the page's beginning instead of CR3's 32
+ * bytes (HX01); loads that are forgotten at CR3 (V802). Hypervisors keep these registers
+ * by hand: in the VMCS, or in their shadow of CR3.
+ *
+ * Not checked: which changes of CR0 and CR4 load them (pdpte_loads does); task switches.
+ */
+#include "test.h"
+
+SUBJECT(pdpte_registers, "the four PDPTEs of PAE paging are registers, checked by MOV to CR3");
+BUILT_FOR_32BIT;
+
+#define MANUAL_ON_DEMAND "APM Vol. 2, \"Legacy PAE Mode\""
+#define MANUAL		 "SDM Vol. 3, \"PDPTE Registers\""
+#define PWT_BIT		 3
+#define RESERVED	 0x1e6ull /* below MAXPHYADDR */
+
+TEST(edits_in_memory_wait_for_a_load, "A store to a PDPTE has no effect before the next load",
+     MANUAL, "pae")
+{
+	struct pdpte_scene scene;
+
+	set_register_scene(&scene);
+	for (unsigned round = 0; round < 4; round++) {
+		*scene.pdpte = round & 1 ? scene.other ^ P : scene.other;
+		expect_scene_tag(&scene, 1);
+		invalidate(scene.page.linear, INVLPG);
+		expect_scene_tag(&scene, 1);
+	}
+	*scene.pdpte = scene.other;
+	mov_to_cr3(read_cr3());
+	expect_scene_tag(&scene, 2);
+	*scene.pdpte = 0;
+	invalidate(scene.page.linear, INVLPG);
+	expect_scene_tag(&scene, 2);
+	mov_to_cr3(read_cr3());
+	expect_page_fault(read_scene_page(&scene), 0);
+}
+
+TEST(mov_to_cr3_follows_edits, "MOV to CR3 makes a changed PDPTE count, loaded or read on demand",
+     MANUAL, "pae")
+{
+	struct pdpte_scene scene;
+
+	set_pdpte_scene(&scene);
+	for (unsigned round = 0; round < 3; round++) {
+		*scene.pdpte = scene.other;
+		mov_to_cr3(read_cr3());
+		expect_scene_tag(&scene, 2);
+		*scene.pdpte = scene.good;
+		mov_to_cr3(read_cr3());
+		expect_scene_tag(&scene, 1);
+		*scene.pdpte = scene.good & ~P;
+		mov_to_cr3(read_cr3());
+		expect_page_fault(read_scene_page(&scene), 0);
+	}
+}
+
+/* Bits of a PDPTE that must be 0 in a present one. */
+static bool is_reserved(unsigned bit)
+{
+	return bit >= maxphyaddr() || (RESERVED >> bit & 1);
+}
+
+static void expect_gp_and_old_cr3(const struct pdpte_scene *scene, gpa_t pdpt)
+{
+	uint64_t cr3 = read_cr3();
+
+	expect_exception(instruction_access(INSTRUCTION_mov_to_cr3, LINEAR(0), pdpt.value),
+			 VECTOR_GP, 0);
+	expect_register_holds(read_cr3(), cr3);
+	mov_to_cr3(cr3);
+	expect_scene_tag(scene, 1);
+}
+
+TEST(reserved_bits_fault_at_mov_to_cr3,
+     "A reserved bit of a present PDPTE: #GP(0), CR3 is unchanged", MANUAL, "pae")
+{
+	struct pdpte_scene scene;
+	volatile uint64_t *entry;
+	gpa_t pdpt;
+
+	set_register_scene(&scene);
+	pdpt = copy_pdpt();
+	entry = identity(pdpt);
+	for (unsigned i = 0; i < PDPTE_REGISTERS; i++) {
+		uint64_t good = entry[i];
+
+		for (unsigned bit = 0; bit < 64; bit++) {
+			if (!is_reserved(bit))
+				continue;
+			entry[i] = good | 1ull << bit;
+			expect_gp_and_old_cr3(&scene, pdpt);
+		}
+		entry[i] = good;
+	}
+	load_pdpt(pdpt);
+	expect_scene_tag(&scene, 1);
+}
+
+/* Reserved bits from `first` to `last`, where PDPTEs are read on demand. */
+static void try_on_demand(unsigned first, unsigned last)
+{
+	struct pdpte_scene scene;
+
+	set_pdpte_scene(&scene);
+	if (!pdptes_are_read_on_demand(&scene))
+		end_case_skipped("pdptes_on_demand", "PDPTEs are loaded as registers here (P13)");
+	for (unsigned bit = first; bit <= last; bit++) {
+		struct outcome outcome;
+
+		if (!is_reserved(bit))
+			continue;
+		*scene.pdpte = scene.good | 1ull << bit;
+		mov_to_cr3(read_cr3());
+		outcome = attempt(read_scene_page(&scene));
+		expect(outcome.vector == VECTOR_PF && (outcome.error_code & PF_RSVD) &&
+			       outcome.cr2 == scene.page.linear.value,
+		       "bit %u: %s, error code 0x%llx", bit, vector_name(outcome.vector),
+		       (unsigned long long)outcome.error_code);
+		*scene.pdpte = scene.good;
+		invalidate(scene.page.linear, INVLPG);
+		expect_scene_tag(&scene, 1);
+	}
+}
+
+TEST(high_reserved_bits_fault_on_use_when_read_on_demand,
+     "Where PDPTEs are read on demand, bits 63:MAXPHYADDR cause #PF with RSVD", MANUAL_ON_DEMAND,
+     "pae")
+{
+	try_on_demand(32, 63);
+}
+
+TEST(low_reserved_bits_fault_on_use_when_read_on_demand,
+     "Where PDPTEs are read on demand, bits 2:1 and 8:5 cause #PF with RSVD", MANUAL_ON_DEMAND,
+     "pae")
+{
+	try_on_demand(0, 31);
+}
+
+TEST(ignored_bits_of_pdptes_do_not_fault,
+     "PWT, PCD, bits 11:9, and all bits of a PDPTE that is not present are accepted", MANUAL, "pae")
+{
+	struct pdpte_scene scene;
+
+	set_pdpte_scene(&scene);
+	for (unsigned bit = PWT_BIT; bit < 12; bit++) {
+		if (is_reserved(bit))
+			continue;
+		*scene.pdpte = scene.good | 1ull << bit;
+		mov_to_cr3(read_cr3());
+		expect_scene_tag(&scene, 1);
+	}
+	for (unsigned bit = 1; bit < 64; bit++) {
+		*scene.pdpte = 1ull << bit;
+		mov_to_cr3(read_cr3());
+		expect_page_fault(read_scene_page(&scene), 0);
+	}
+}
