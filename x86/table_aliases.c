@@ -132,8 +132,10 @@ static void two_pml4es(struct ways *ways, unsigned rights)
 static void try_pairs(void (*build)(struct ways *ways, unsigned rights))
 {
 	allow_xd();
-	for (unsigned rights = 0; rights < 64; rights++)
+	for (unsigned rights = 0; rights < 64; rights++) {
+		progress("%u of 64 pairs of rights", rights);
 		try_all_orders(build, rights);
+	}
 }
 
 TEST(page_table_has_the_rights_of_each_pde,

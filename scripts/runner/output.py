@@ -149,7 +149,7 @@ class Output:
             self.terminal.say("  ".join(cells) + verdict)
 
     def _remarks(self, results: List[ImageResult]) -> None:
-        """Known failures and listed ones that pass; cases with one reason stand under it together."""
+        """Known failures, and listed ones that pass: cases with one reason together."""
         cases: Dict[Tuple[str, str, str], List[str]] = {}
         for result in results:
             for case in result.cases:
