@@ -50,6 +50,9 @@ def _entries(config: Path, names: Sequence[str], groups: "set[str]") -> List[cat
     chosen = [entry for entry in chosen if not groups or groups & set(entry.groups)]
     if not chosen:
         raise UserError("none of the named images is in the group")
+    if not names:
+        # A compiler without 32-bit support leaves these images out.
+        chosen = [entry for entry in chosen if entry.file.is_file() or "32bit" not in entry.needs]
     for entry in chosen:
         if entry.line:
             catalog.require_file(entry, config)
