@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from typing import Dict, Tuple
 
+from mutations_legacy import LEGACY_FORMATS
 from mutations_second import SECOND_DIMENSION
 
 _LAST = "walk->step[walk->count - 1].entry"
 
 MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
     "lib/model/model.c": {
+        "PDPTEs that are not present lead on": (
+            "return processor->pdpte[linear >> PDPTE_SHIFT] & P",
+            "return true",
+        ),
+        "the first PDPTE serves all": (
+            "processor->pdpte[linear >> PDPTE_SHIFT] & ENTRY",
+            "processor->pdpte[0] & ENTRY",
+        ),
         "RW of the last entry alone": ("= all & RW", f"= {_LAST} & RW"),
         "US of the last entry alone": ("= all & US", f"= {_LAST} & US"),
         "XD of the last entry alone": ("(any & XD)", f"({_LAST} & XD)"),
@@ -173,11 +182,11 @@ MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
         "A forbidden by faults": ("outcome->may[i] = A", "outcome->may[i] = 0"),
         "A required by faults": ("outcome->may[i] = A", "outcome->must[i] = A"),
         "A in entries that are not present": (
-            "if (walk->end != WALK_MAPPED)",
+            "if (walk->end != WALK_MAPPED && walk->count)",
             "if (walk->end == WALK_RESERVED)",
         ),
         "A in entries with reserved bits": (
-            "if (walk->end != WALK_MAPPED)",
+            "if (walk->end != WALK_MAPPED && walk->count)",
             "if (walk->end == WALK_NOT_PRESENT)",
         ),
         "A above a missing entry forbidden": ("may[walk->count - 1] = 0", "may[0] = 0"),
@@ -303,4 +312,5 @@ MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
         ),
     },
     **SECOND_DIMENSION,
+    **LEGACY_FORMATS,
 }
