@@ -50,28 +50,15 @@ static uint64_t rights_of(unsigned combination)
 }
 
 /* Each access has a page of its own with the same rights, so that one flush serves all of them. */
-#define ACCESSES 9
-
 struct subjects {
-	struct page page[ACCESSES];
-	struct access access[ACCESSES];
-	uint64_t base[ACCESSES][MOST_LEVELS + 1]; /* the entries without rights and flags */
+	struct page page[ACCESS_WAYS];
+	struct access access[ACCESS_WAYS];
+	uint64_t base[ACCESS_WAYS][MOST_LEVELS + 1]; /* the entries without rights and flags */
 };
-
-static struct access nth_access(unsigned n, linear_t linear)
-{
-	struct access access = n % 3 == 0   ? read_access(linear, 8)
-			       : n % 3 == 1 ? write_access(linear, 8, frame_word(77))
-					    : fetch_access(linear);
-
-	access.user = n < 3;
-	access.ac = n >= 6;
-	return access;
-}
 
 static void map_subjects(struct subjects *subjects, enum level level, gpa_t frame, uint64_t offset)
 {
-	for (unsigned n = 0; n < ACCESSES; n++) {
+	for (unsigned n = 0; n < ACCESS_WAYS; n++) {
 		struct page *page = &subjects->page[n];
 
 		*page = map_page_at(level, frame, P | RW | US);
@@ -90,7 +77,7 @@ static void set_rights(const struct subjects *subjects, unsigned combination)
 	for (int at = level; at <= PML4; at++, combination >>= 3) {
 		uint64_t rights = rights_of(combination & 7);
 
-		for (unsigned n = 0; n < ACCESSES; n++)
+		for (unsigned n = 0; n < ACCESS_WAYS; n++)
 			*(volatile uint64_t *)subjects->page[n].entry[at] =
 				subjects->base[n][at] | rights;
 	}
@@ -105,7 +92,7 @@ static void try_all_rights(const struct subjects *subjects)
 		if (combination % 256 == 0)
 			progress("%u of %u combinations", combination, 1u << (3 * levels));
 		invalidate(subjects->page[0].linear, MOV_CR3);
-		for (unsigned n = 0; n < ACCESSES; n++)
+		for (unsigned n = 0; n < ACCESS_WAYS; n++)
 			expect_as_modelled(subjects->access[n]);
 	}
 }

@@ -43,22 +43,9 @@ static void change_setting(unsigned from, unsigned to)
 		(to & WITH_SMAP) ? set_cr4(CR4_SMAP) : clear_cr4(CR4_SMAP);
 }
 
-#define ACCESSES 9
-
-static struct access nth_access(unsigned n, linear_t linear)
-{
-	struct access access = n % 3 == 0   ? read_access(linear, 8)
-			       : n % 3 == 1 ? write_access(linear, 8, frame_word(31))
-					    : fetch_access(linear);
-
-	access.user = n >= 3 && n < 6;
-	access.ac = n >= 6;
-	return access;
-}
-
 static void use_by_all(linear_t linear)
 {
-	for (unsigned n = 0; n < ACCESSES; n++)
+	for (unsigned n = 0; n < ACCESS_WAYS; n++)
 		attempt(nth_access(n, linear));
 }
 
@@ -72,8 +59,8 @@ static void try_change(const struct subject *subject, unsigned from, unsigned to
 	invalidate(subject->target, MOV_CR3);
 	use_by_all(subject->target);
 	change_setting(from, to);
-	for (unsigned n = 0; n < ACCESSES; n++)
-		expect_as_modelled(nth_access((first + n) % ACCESSES, subject->target));
+	for (unsigned n = 0; n < ACCESS_WAYS; n++)
+		expect_as_modelled(nth_access((first + n) % ACCESS_WAYS, subject->target));
 }
 
 static void try_page(enum level level, uint64_t flags)
@@ -163,7 +150,7 @@ TEST(nxe_toggles_between_accesses,
 		for (unsigned i = 0; i < 6; i++) {
 			i & 1 ? clear_efer(EFER_NXE) : set_efer(EFER_NXE);
 			invalidate(subject.target, CR4_PGE_TWICE);
-			for (unsigned n = 0; n < ACCESSES; n++)
+			for (unsigned n = 0; n < ACCESS_WAYS; n++)
 				expect_as_modelled(nth_access(n, subject.target));
 		}
 	}

@@ -30,24 +30,11 @@ SUBJECT(protection_keys, "the keys of user-mode and supervisor-mode pages, PKRU 
 /* Reads, writes and fetches: of user mode, of supervisor mode, of supervisor mode with AC. */
 enum who { USER = 1, SUPERVISOR = 2, EVERYBODY = 3 };
 
-#define ACCESSES 9
-
-static struct access nth_access(unsigned n, linear_t linear)
-{
-	struct access access = n % 3 == 0   ? read_access(linear, 8)
-			       : n % 3 == 1 ? write_access(linear, 8, frame_word(TAG))
-					    : fetch_access(linear);
-
-	access.user = n < 3;
-	access.ac = n >= 6;
-	return access;
-}
-
 /* The nth access first, since the first one meets what is cached of others. */
 static void try_accesses(const struct subject *subject, enum who who, unsigned first)
 {
-	for (unsigned i = 0; i < ACCESSES; i++) {
-		struct access access = nth_access((first + i) % ACCESSES, subject->target);
+	for (unsigned i = 0; i < ACCESS_WAYS; i++) {
+		struct access access = nth_access((first + i) % ACCESS_WAYS, subject->target);
 
 		if (who & (access.user ? USER : SUPERVISOR))
 			expect_as_modelled(access);

@@ -21,7 +21,7 @@ SUBJECT(table_aliases, "tables and frames shared by ways with different rights, 
 
 #define MANUAL	  "SDM Vol. 3, \"Determination of Access Rights\""
 
-#define ACCESSES  6
+#define ACCESSES  6 /* of user and of supervisor mode, see nth_access() */
 #define MOST_WAYS 8
 
 /* Linear addresses that share structures. */
@@ -29,16 +29,6 @@ struct ways {
 	linear_t linear[MOST_WAYS];
 	unsigned count;
 };
-
-static struct access nth_access(unsigned n, linear_t linear)
-{
-	struct access access = n % 3 == 0   ? read_access(linear, 8)
-			       : n % 3 == 1 ? write_access(linear, 8, frame_word(31))
-					    : fetch_access(linear);
-
-	access.user = n < 3;
-	return access;
-}
 
 static uint64_t nth_rights(unsigned n)
 {

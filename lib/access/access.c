@@ -126,6 +126,17 @@ struct access with_ac(struct access access)
 	return access;
 }
 
+struct access nth_access(unsigned n, linear_t linear)
+{
+	struct access access = n % 3 == 0   ? read_access(linear, 8)
+			       : n % 3 == 1 ? write_access(linear, 8, frame_word(77))
+					    : fetch_access(linear);
+
+	access.user = n / 3 == 0;
+	access.ac = n / 3 == 2;
+	return access;
+}
+
 /* mov $tag, %eax; jmp *%r12, or in 32-bit images jmp *%ebp; nop */
 uint64_t frame_word(uint32_t tag)
 {

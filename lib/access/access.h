@@ -66,6 +66,12 @@ struct access instruction_access(enum instruction instruction, linear_t linear, 
 struct access as_user(struct access access);
 struct access with_ac(struct access access);
 
+/* The nth of the ACCESS_WAYS ways to use 8 bytes of a filled frame: n % 3 is read, write (of
+ * frame_word(77)) or fetch, n / 3 is user mode, supervisor mode, or supervisor mode with EFLAGS.AC.
+ */
+#define ACCESS_WAYS 9
+struct access nth_access(unsigned n, linear_t linear);
+
 /* Fills a frame with words that are both a recognisable value and code that returns `tag`. */
 void frame_fill(gpa_t frame, uint64_t bytes, uint32_t tag);
 uint64_t frame_word(uint32_t tag);

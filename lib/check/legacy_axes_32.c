@@ -37,7 +37,7 @@ static bool set_controls(unsigned controls)
 	return true;
 }
 
-static struct access nth_access(unsigned n, linear_t linear)
+static struct access nth_legacy_access(unsigned n, linear_t linear)
 {
 	struct access access = n % 3 == 0   ? read_access(linear, 4)
 			       : n % 3 == 1 ? write_access(linear, 4, (uint32_t)frame_word(77))
@@ -103,7 +103,7 @@ void try_all_legacy_rights(enum level level)
 			set_rights(&subjects, combination);
 			invalidate(subjects.page[0].linear, MOV_CR3);
 			for (unsigned n = 0; n < ACCESSES; n++)
-				expect_as_modelled(nth_access(n, subjects.page[n].linear));
+				expect_as_modelled(nth_legacy_access(n, subjects.page[n].linear));
 		}
 	}
 }
