@@ -31,6 +31,7 @@
 #include "nested/nested.h"
 #include "nested/nested_svm.h"
 #include "nested/nested_vmx.h"
+#include "nested/second_image.h"
 #include "paging/edit.h"
 #include "paging/entry.h"
 #include "paging/legacy.h"

@@ -21,58 +21,9 @@
 
 SUBJECT(ept_accessed_dirty, "accessed and dirty flags for EPT, on and off, and what they log");
 
-#define MANUAL	     "SDM Vol. 3, \"Accessed and Dirty Flags for EPT\""
-#define VMX	     "vmx vmx_allowed ept ept_4level invept"
-#define NEEDS	     VMX " ept_accessed_dirty"
-
-#define MOST_ENTRIES 256
-
-/* Every entry that is not 0, and where. */
-struct image {
-	unsigned count;
-	struct {
-		volatile uint64_t *entry;
-		uint64_t value;
-	} of[MOST_ENTRIES];
-};
-
-static void add_to_image(void *context, volatile uint64_t *entry, bool maps_page)
-{
-	struct image *image = context;
-
-	(void)maps_page;
-	if (!*entry)
-		return;
-	if (image->count == MOST_ENTRIES)
-		end_case_failed("more EPT entries than the case has room for");
-	image->of[image->count].entry = entry;
-	image->of[image->count++].value = *entry;
-}
-
-static struct image take_image(const struct l2 *l2)
-{
-	struct image image = {0};
-
-	second_visit(&l2->second, add_to_image, &image);
-	return image;
-}
-
-/* No entry appeared, vanished or changed, but for bits of `may_change`. */
-static void expect_image(const struct image *before, const struct l2 *l2, uint64_t may_change)
-{
-	struct image after = take_image(l2);
-
-	expect(after.count == before->count, "%u entries instead of %u", after.count,
-	       before->count);
-	for (unsigned i = 0; i < before->count; i++) {
-		uint64_t value = *before->of[i].entry;
-
-		expect(!((value ^ before->of[i].value) & ~may_change),
-		       "EPT entry at 0x%llx is 0x%llx, was 0x%llx",
-		       (unsigned long long)(uintptr_t)before->of[i].entry,
-		       (unsigned long long)value, (unsigned long long)before->of[i].value);
-	}
-}
+#define MANUAL "SDM Vol. 3, \"Accessed and Dirty Flags for EPT\""
+#define VMX    "vmx vmx_allowed ept ept_4level invept"
+#define NEEDS  VMX " ept_accessed_dirty"
 
 struct accesses {
 	struct access list[8];
@@ -96,13 +47,13 @@ static void try_flags(struct l2 *l2, const struct l2_page *page)
 
 	for (unsigned i = 0; i < COUNT_OF(accesses.list); i++) {
 		for (unsigned state = 0; state < 6; state++) {
-			struct image before;
+			struct second_image before;
 
 			second_set_flags(&l2->second, state % 3 > 0, state % 3 > 1);
 			l2_set_flags(l2, page, state / 3 ? A | D : 0);
-			before = take_image(l2);
+			second_take_image(&before, &l2->second);
 			expect_l2_as_modelled(l2, accesses.list[i]);
-			expect_image(&before, l2, EPT_A | EPT_D);
+			expect_second_image(&before, &l2->second, EPT_A | EPT_D);
 		}
 	}
 }
@@ -211,15 +162,15 @@ TEST(entries_never_change_with_flags_off,
 		for (unsigned f = 0; f < COUNT_OF(fillings); f++) {
 			const struct accesses accesses = all_accesses(page.linear);
 			uint64_t bits = fillings[f];
-			struct image before;
+			struct second_image before;
 
 			second_visit(&l2->second, fill_ignored_bits, &bits);
-			before = take_image(l2);
+			second_take_image(&before, &l2->second);
 			for (unsigned i = 0; i < COUNT_OF(accesses.list); i++) {
 				l2_set_flags(l2, &page, 0);
 				expect_l2_as_modelled(l2, accesses.list[i]);
 			}
-			expect_image(&before, l2, 0);
+			expect_second_image(&before, &l2->second, 0);
 		}
 	}
 }

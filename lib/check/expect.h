@@ -42,6 +42,9 @@
 #define expect_flags(page, level, mask, value) \
 	judge_flags(__FILE__, __LINE__, page, level, mask, value)
 
+/* The access in the model's terms. */
+struct model_access modelled_access(const struct access *access);
+
 /* The outcome that the model gives for an access as memory is now; without any access. */
 struct model_outcome modelled_outcome(struct access access);
 

@@ -29,7 +29,7 @@ void expectations_reset(void)
 	compares_p_with_rsvd = false;
 }
 
-static struct model_access modelled(const struct access *access)
+struct model_access modelled_access(const struct access *access)
 {
 	const struct instruction_entry *instruction = &instruction_table[access->instruction];
 
@@ -38,6 +38,7 @@ static struct model_access modelled(const struct access *access)
 		.bytes = instruction->size,
 		.write = instruction->writes != NEVER,
 		.may_write = instruction->writes == MAYBE,
+		.reads = instruction->reads,
 		.fetch = access->instruction == INSTRUCTION_fetch,
 		.user = access->user,
 		.ac = access->ac,
@@ -46,7 +47,7 @@ static struct model_access modelled(const struct access *access)
 
 struct model_outcome modelled_outcome(struct access access)
 {
-	struct model_access asked = modelled(&access);
+	struct model_access asked = modelled_access(&access);
 	struct model_answer answer;
 
 	model_translate(&answer, processor_now(), &asked, read_identity, NULL);
@@ -198,7 +199,7 @@ struct outcome judge_access(const char *file, int line, struct access access)
 	const char *what;
 
 	judged.access = access;
-	judged.model_access = modelled(&access);
+	judged.model_access = modelled_access(&access);
 	judged.operand[0] = operand_mask(judged.model_access.bytes, 0);
 	judged.operand[1] = operand_mask(judged.model_access.bytes, 1);
 	model_translate(&judged.answer, processor_now(), &judged.model_access, read_identity, NULL);

@@ -10,12 +10,6 @@
 
 #define LONGEST_OPERAND 64
 
-static uint64_t read_table(const void *memory, uint64_t address)
-{
-	(void)memory;
-	return address < IDENTITY_MAP_BYTES ? *(const volatile uint64_t *)(uintptr_t)address : 0;
-}
-
 /* A write that follows a read which completed: that one has set the accessed flags. */
 static void add_flags_of_read(struct model_answer *answer, const struct model_outcome *read)
 {
@@ -36,12 +30,12 @@ static void translate(struct model_answer *answer, struct model_access *asked,
 				       .user = implicit->access.user,
 				       .ac = implicit->access.ac,
 				       .implicit = true};
-	model_translate(answer, processor_now(), asked, read_table, NULL);
+	model_translate(answer, processor_now(), asked, read_identity, NULL);
 	read = answer->outcome[0];
 	if (!implicit->reads || implicit->writes == NEVER || read.vector != MODEL_COMPLETES)
 		return;
 	asked->write = true;
-	model_translate(answer, processor_now(), asked, read_table, NULL);
+	model_translate(answer, processor_now(), asked, read_identity, NULL);
 	add_flags_of_read(answer, &read);
 	if (implicit->writes == MAYBE)
 		answer->outcome[answer->count++] = read;
@@ -60,7 +54,7 @@ static struct model_observation observe(const struct implicit_access *implicit,
 	if (seen.cr2 - implicit->linear.value < implicit->bytes)
 		seen.cr2 = implicit->linear.value;
 	for (unsigned i = 0; i < walk->count; i++)
-		seen.entry_after[i] = read_table(NULL, walk->step[i].address);
+		seen.entry_after[i] = read_identity(NULL, walk->step[i].address);
 	return seen;
 }
 
@@ -91,7 +85,7 @@ static void report(const char *file, int line, const char *what,
 	for (unsigned i = 0; i < answer->walk.count; i++)
 		text_add(&text, "\n%s afterwards 0x%016llx",
 			 answer->walk.format->level[answer->walk.step[i].level].entry_name,
-			 (unsigned long long)read_table(NULL, answer->walk.step[i].address));
+			 (unsigned long long)read_identity(NULL, answer->walk.step[i].address));
 	report_failure(failure);
 }
 

@@ -25,21 +25,6 @@ static uint64_t read_memory_4(const void *memory, uint64_t address)
 					    : 0;
 }
 
-static struct model_access modelled(const struct access *access)
-{
-	const struct instruction_entry *instruction = &instruction_table[access->instruction];
-
-	return (struct model_access){
-		.linear = access->linear.value,
-		.bytes = instruction->size,
-		.write = instruction->writes != NEVER,
-		.reads = instruction->reads,
-		.fetch = access->instruction == INSTRUCTION_fetch,
-		.user = access->user,
-		.ac = access->ac,
-	};
-}
-
 struct judged {
 	struct l2 *l2;
 	struct access access;
@@ -67,7 +52,7 @@ static void predict(struct judged *judged)
 				     .user = judged->access.user,
 				     .linear = l2_stub(judged->l2, &judged->access).value};
 
-	judged->model_access = modelled(&judged->access);
+	judged->model_access = modelled_access(&judged->access);
 	judged->has_stub = judged->access.instruction != INSTRUCTION_fetch;
 	if (judged->has_stub) {
 		ask_model(judged, &judged->stub, &fetch);
@@ -84,7 +69,7 @@ void text_l2_walk_of(struct text *text, struct l2 *l2, const struct access *acce
 	static struct judged judged;
 
 	judged.l2 = l2;
-	judged.model_access = modelled(access);
+	judged.model_access = modelled_access(access);
 	ask_model(&judged, &judged.answer, &judged.model_access);
 	text_l2_walk(text, &judged.answer);
 }

@@ -15,6 +15,7 @@
 #include "libc/string.h"
 #include "mem/frames.h"
 #include "paging/entry.h"
+#include "paging/space.h"
 
 #define CODE_GPA	 0x0c000000ull
 #define CODE_LINEAR	 0x00007f8000000000ull
@@ -74,13 +75,6 @@ gpa_t l2_place(struct l2 *l2, gpa_t frame, enum level second, bool alone)
 	gpa.value &= ~(bytes - 1);
 	second_map(&l2->second, gpa, GPA(frame.value & ~(bytes - 1)), level, SECOND_ALL);
 	return gpa_plus(gpa, frame.value & (bytes - 1));
-}
-
-static uint64_t read_identity(const void *memory, uint64_t address)
-{
-	(void)memory;
-	return address < IDENTITY_MAP_BYTES ? *(const volatile uint64_t *)identity(GPA(address))
-					    : 0;
 }
 
 gpa_t l2_frame_of(const struct l2 *l2, gpa_t gpa)
