@@ -57,6 +57,11 @@ void report_failure(struct failure *failure)
 		leave_case();
 }
 
+void failures_are_model_mismatches(void)
+{
+	running.model_mismatch = true;
+}
+
 _Noreturn void end_case_failed(const char *why)
 {
 	struct failure *failure = new_failure("", 0);
@@ -88,6 +93,8 @@ void print_diagnostics(const struct test_case *test)
 	print_block("message", first.message);
 	if (*first.file)
 		printf("  at: %s:%d\n", first.file, first.line);
+	if (running.model_mismatch)
+		printf("  class: model mismatch\n");
 	print_block("manual", test->manual);
 	print_block("access", first.access);
 	print_block("walk", first.walk);

@@ -29,6 +29,10 @@ void count_checks(unsigned count);
 struct failure *new_failure(const char *file, int line);
 void report_failure(struct failure *failure);
 
+/* From here on a failure of the running case says that CPUID and the processor disagree about a
+ * feature (P30), which is no defect of an MMU: the runner counts it apart. */
+void failures_are_model_mismatches(void);
+
 /* Ends the running case at once, as failed; for use where it cannot go on. */
 _Noreturn void end_case_failed(const char *why);
 

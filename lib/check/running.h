@@ -5,6 +5,7 @@
 #ifndef CHECK_RUNNING_H
 #define CHECK_RUNNING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "check/case.h"
@@ -13,6 +14,7 @@ struct running {
 	uint64_t checks;
 	unsigned failures, others;
 	const char *skip_need, *skip_reason;
+	bool model_mismatch;
 	char other_text[1024];
 };
 

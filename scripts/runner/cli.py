@@ -164,7 +164,7 @@ class Run:
         if not all(r.good for r in results):
             return 1
         kinds = [case.kind for r in results for case in r.cases]
-        if self.options.strict and result.UNEXPECTED in kinds:
+        if self.options.strict and {result.UNEXPECTED, result.MISMATCH} & set(kinds):
             return 1
         return 77 if all(kind == result.SKIPPED for kind in kinds) else 0
 

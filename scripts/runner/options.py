@@ -16,7 +16,7 @@ Everything after -- goes to the hypervisor, behind the runner's own arguments:
 Environment: QEMU and BOCHS name other programs, ACCEL=kvm or tcg picks qemu-kvm or qemu-tcg,
 TIMEOUT=SECONDS replaces every time limit, NO_COLOR turns colours off.
 
-Exit status: 0 all passed or known to fail, 1 something failed, 2 bad usage or nothing could be
+Exit status: 0 all passed, known to fail or mismatches of CPUID, 1 something failed, 2 bad usage or nothing could be
 launched, 77 all skipped, 130 interrupted.
 """
 
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--gdb", action="store_true", help="stop the guest at its entry and wait for gdb")
     add("--seed", type=_seed, help="seed of everything random in the guest")
     add("--timeout-scale", type=_factor, default=1.0, metavar="X", help="multiply all time limits")
-    add("--strict", action="store_true", help="a known failure that passes is an error")
+    add("--strict", action="store_true", help="known failures that pass and mismatches are errors")
     add("-v", "--verbose", action="store_true", help="show every case")
     add("-q", "--quiet", action="store_true", help="show failures and totals only")
     return parser

@@ -120,8 +120,8 @@ class Output:
             # A whole image that never ran needs one block, not one for each of its cases.
             if case.kind == kinds.NOT_RUN and result.problems:
                 continue
-            is_red = case.kind not in kinds.GREEN
-            if is_red or (case.kind == kinds.UNEXPECTED and self._strict):
+            shown = case.kind not in kinds.GREEN or case.kind == kinds.MISMATCH
+            if shown or (case.kind == kinds.UNEXPECTED and self._strict):
                 blocks.append(describe_case(job, result, case, head(case.kind.upper())))
         return blocks
 
@@ -168,13 +168,12 @@ class Output:
     def _totals(self, results: List[ImageResult], folder: Optional[Path]) -> str:
         counts = Counter(case.kind for result in results for case in result.cases)
         passed = counts[kinds.PASSED] + counts[kinds.UNEXPECTED]
-        others = (kinds.PASSED, kinds.UNEXPECTED, kinds.SKIPPED, kinds.KNOWN)
-        red = {kind: n for kind, n in counts.items() if kind not in others}
+        red = {kind: n for kind, n in counts.items() if kind not in kinds.GREEN}
         failed = f"{sum(red.values())} failed"
         words = [f"{n} {kind}" for kind, n in red.items() if kind != kinds.FAILED]
         parts = [f"{passed} passed", failed + (f" ({', '.join(words)})" if words else "")]
         parts.append(f"{counts[kinds.SKIPPED]} skipped")
-        for kind in (kinds.KNOWN, kinds.UNEXPECTED):
+        for kind in (kinds.KNOWN, kinds.MISMATCH, kinds.UNEXPECTED):
             parts += [f"{counts[kind]} {kind}"] if counts[kind] else []
         broken = sum(bool(result.problems) for result in results)
         parts += [f"{_images(broken)} failed as a whole"] if broken else []
@@ -194,7 +193,7 @@ def _row(group: List[ImageResult]) -> List[str]:
     counts = Counter(case.kind for result in group for case in result.cases)
     known, skipped = counts[kinds.KNOWN], counts[kinds.SKIPPED]
     passed = counts[kinds.PASSED] + counts[kinds.UNEXPECTED]
-    failed = sum(counts.values()) - passed - known - skipped
+    failed = sum(n for kind, n in counts.items() if kind not in kinds.GREEN)
     numbers = [sum(counts.values()), passed, failed, skipped, known]
     numbers.append(sum(result.checks for result in group))
     name, verdict = group[0].image, group[0].verdict

@@ -19,6 +19,7 @@ PASSED = "passed"
 FAILED = "failed"
 SKIPPED = "skipped"
 KNOWN = "known"
+MISMATCH = "mismatch"  # of CPUID and what the processor does: no defect of the MMU (P30)
 UNEXPECTED = "unexpected pass"
 CRASHED = "crashed"
 HUNG = "hung"
@@ -30,9 +31,10 @@ NOT_STARTED = "never started"
 NOT_RUN = "not run"
 BROKEN = "broken report"
 
-GREEN = (PASSED, SKIPPED, KNOWN, UNEXPECTED)
+GREEN = (PASSED, SKIPPED, KNOWN, MISMATCH, UNEXPECTED)
 # Failures of the case itself; only these can be known in advance.
-_CAN_BE_KNOWN = (FAILED, CRASHED, HUNG, TIME, RESET, FLOOD, CUT_OFF)
+_CAN_BE_KNOWN = (FAILED, MISMATCH, CRASHED, HUNG, TIME, RESET, FLOOD, CUT_OFF)
+_CLASS = "model mismatch"  # how a guest marks such a failure
 _AVOIDED = "needs survival"  # how a guest says that `avoid=` kept it from a case
 _KIND_OF_ENDING = {
     "crashed": CRASHED,
@@ -119,7 +121,7 @@ class ImageResult:
             return FAILED if FAILED in worst else worst[0]
         if all(case.kind == SKIPPED for case in self.cases):
             return SKIPPED
-        return PASSED
+        return MISMATCH if self.count(MISMATCH) else PASSED
 
 
 def _what_happened(report: Report, ending: Ending) -> Problem:
@@ -186,6 +188,8 @@ class Account:
             self.problems.append(Problem(BROKEN, f"two results with number {result.number}"))
             return
         kind = {"ok": PASSED, "skip": SKIPPED}.get(result.state, FAILED)
+        if kind == FAILED and result.details.get("class") == _CLASS:
+            kind = MISMATCH
         text = result.reason or result.details.get("message", "")
         case = CaseResult(result.number, result.name, kind, text, result.checks)
         case.details, case.exceptions, case.folder = result.details, result.exceptions, folder

@@ -14,6 +14,7 @@ COLOUR_OF = {
     "passed": "green",
     "skipped": "yellow",
     "known": "yellow",
+    "mismatch": "yellow",
     "unexpected pass": "yellow",
     "interrupted": "yellow",
 }

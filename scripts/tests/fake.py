@@ -35,12 +35,13 @@ def case(number: int, name: str, result: str = "ok", checks: int = 1) -> None:
 def over(number: int, name: str, result: str = "ok", checks: int = 1) -> None:
     """The result of a case that has begun."""
     skip = " # SKIP needs luck: there is none" if result == "skip" else ""
-    say(f"{'not ok' if result == 'fail' else 'ok'} {number} - {name}{skip}")
-    if result == "fail":
+    say(f"{'not ok' if result in ('fail', 'mismatch') else 'ok'} {number} - {name}{skip}")
+    if result in ("fail", "mismatch"):
         say("  ---", "  message: |", "    it went wrong", "  expected: |", "    completes")
-        say("  observed: |", "    #PF", "  at: x.c:9", "  ...")
+        say("  observed: |", "    #PF", "  at: x.c:9")
+        say(*["  class: model mismatch"][: result == "mismatch"], "  ...")
     say(f"# checks {checks}")
-    counts[{"ok": "passed", "fail": "failed", "skip": "skipped"}[result]] += 1
+    counts[{"ok": "passed", "fail": "failed", "mismatch": "failed", "skip": "skipped"}[result]] += 1
     counts["checks"] += checks
 
 

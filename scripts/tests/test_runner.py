@@ -212,6 +212,27 @@ class KnownFailures(Bench):
         self.expect(1, ["BROKEN REPORT image"])
 
 
+class Mismatches(Bench):
+    """Failures that speak of the processor's model count apart (P30)."""
+
+    def test_counted_apart(self) -> None:
+        self.image(
+            "image", ["one", "two"], 'boot(2); case(1, "one", "mismatch"); case(2, "two"); end()'
+        )
+        self.expect(0, ["MISMATCH image/one", "1 passed, 0 failed", "1 mismatch"])
+        self.expect(1, ["MISMATCH image/one", "0 failed"], "--strict")
+
+    def test_does_not_hide_a_failure(self) -> None:
+        guest = 'boot(2); case(1, "one", "mismatch"); case(2, "two", "fail"); end()'
+        self.image("image", ["one", "two"], guest)
+        self.expect(1, ["1 failed", "1 mismatch"])
+
+    def test_can_be_known(self) -> None:
+        self.adapter("fake", "[[known]]\ncase = 'image/one'\nreason = 'a model'")
+        self.image("image", ["one"], 'boot(1); case(1, "one", "mismatch"); end()')
+        self.expect(0, ["known on fake: a model\n    image/one (mismatch)"], "--strict")
+
+
 class Fallback(Bench):
     """Tentative hypervisors: the first image shows whether a guest really starts."""
 
