@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 _SCRIPTS = Path(__file__).resolve().parents[1]
-_FILES = [*_SCRIPTS.glob("runner/*.py"), *_SCRIPTS.glob("tests/*.py"), _SCRIPTS.parent / "run"]
+_FILES = [*_SCRIPTS.glob("runner/**/*.py"), *_SCRIPTS.glob("tests/*.py"), _SCRIPTS.parent / "run"]
 
 
 class House(unittest.TestCase):
