@@ -85,7 +85,10 @@ class Machine:
         launch = self._launch
         stdin, stdout = subprocess.DEVNULL, subprocess.PIPE
         if launch.console == "pty":
-            master, slave = os.openpty()
+            try:
+                master, slave = os.openpty()
+            except OSError as error:
+                raise UserError(f"cannot open a pty (is /dev/pts mounted?): {error}") from None
             self._listen(master, "console")
             self._close.append(slave)
             stdin = stdout = slave

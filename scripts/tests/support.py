@@ -29,6 +29,16 @@ GOLDEN = Path(__file__).parent / "golden"
 FAKE = Path(__file__).parent / "fake.py"
 
 
+def has_pty() -> bool:
+    """Whether this machine has ptys: a bare chroot, for one, has none."""
+    try:
+        for descriptor in os.openpty():
+            os.close(descriptor)
+    except OSError:
+        return False
+    return True
+
+
 def elf(cases: Sequence[Tuple[str, str]], name: str = "image", summary: str = "") -> bytes:
     """A 64-bit ELF file with nothing but a .shadowbox section. A case is (name, needs)."""
     record = ["@image", name, summary, "", ""]

@@ -12,7 +12,7 @@ import time
 import unittest
 from pathlib import Path
 
-from support import Bench, is_gone
+from support import Bench, has_pty, is_gone
 
 _GOOD = 'boot(2); case(1, "one"); case(2, "two"); end()'
 _SCRIPTS = Path(__file__).resolve().parents[1]
@@ -162,6 +162,7 @@ class Signals(Bench):
             self.assertIn("1 passed, 0 failed, 0 skipped, 2 images interrupted", out)
             self.assertTrue(is_gone(int(pid.read_text(encoding="utf-8"))))
 
+    @unittest.skipUnless(has_pty(), "this machine has no ptys")
     def test_status_line_on_a_terminal(self) -> None:
         self.image("a", ["one", "two"], "time.sleep(0.4);" + _GOOD)
         self.image("b", ["one", "two"], _GOOD)

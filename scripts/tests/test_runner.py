@@ -9,7 +9,7 @@ import time
 import unittest
 from pathlib import Path
 
-from support import Bench, is_gone
+from support import Bench, has_pty, is_gone
 
 _GOOD = 'boot(2); case(1, "one", checks=3); case(2, "two", checks=4); end()'
 _STDERR = """
@@ -163,6 +163,7 @@ class Endings(Bench):
         self.expect(0, ["10 passed"], "--repeat", "5")
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
 
+    @unittest.skipUnless(has_pty(), "this machine has no ptys")
     def test_console_on_a_fifo_and_on_a_pty(self) -> None:
         self.image("good", ["one", "two"], _GOOD)
         self.adapter("fake", "console = 'pty'")
