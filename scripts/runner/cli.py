@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""One invocation of ./run: finds the command, and turns what goes wrong into a line and a status."""
+"""One invocation of ./run: finds the command; what goes wrong becomes a line and a status."""
 
 from __future__ import annotations
 

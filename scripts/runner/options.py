@@ -16,8 +16,8 @@ Everything after -- goes to the hypervisor, behind the runner's own arguments:
 Environment: QEMU and BOCHS name other programs, ACCEL=kvm or tcg picks qemu-kvm or qemu-tcg,
 TIMEOUT=SECONDS replaces every time limit, NO_COLOR turns colours off.
 
-Exit status: 0 all passed, known to fail or mismatches of CPUID, 1 something failed, 2 bad usage or nothing could be
-launched, 77 all skipped, 130 interrupted.
+Exit status: 0 all passed, known to fail or mismatches of CPUID, 1 something failed,
+2 bad usage or nothing could be launched, 77 all skipped, 130 interrupted.
 """
 
 
