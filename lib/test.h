@@ -37,6 +37,10 @@
 #include "paging/legacy.h"
 #include "paging/space.h"
 #include "paging/store.h"
+#include "smp/patience.h"
+#include "smp/processors.h"
+#include "smp/requests.h"
+#include "smp/shootdown.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

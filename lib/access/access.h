@@ -57,6 +57,9 @@ struct outcome {
 /* Not for access to pages that the image itself runs on. */
 struct outcome attempt(struct access access);
 
+/* The same on an application processor (64-bit images), which stays interruptible if it was. */
+struct outcome attempt_of_processor(struct access access);
+
 /* Reads, writes and read-modify-writes of `size` 1, 2, 4, 8 or 16 bytes; a fetch of the 8 bytes of
  * code that frame_fill() puts everywhere. */
 struct access read_access(linear_t linear, unsigned size);

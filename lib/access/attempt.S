@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * struct attempt's offsets are checked in access.c.
+ * struct attempt's offsets are checked in access.c. All of this stands twice: for the processor that booted, and for
+ * application processors, whose variables are found through GS.base.
  */
 #include "cpu/descriptor.h"
 #include "cpu/exception.h"
+#include "cpu/per_processor.h"
 
 #define ENTRY 0
 #define OPERAND 8
@@ -20,24 +22,25 @@
 #define RIP 96
 
 	.text
+	.macro attempts whose, current, stack, armed
 	/* void attempt_run(struct attempt *attempt) */
-	.global attempt_run
-attempt_run:
+	.global attempt_run\whose
+attempt_run\whose:
 	push %rbx
 	push %rbp
 	push %r12
 	push %r13
 	push %r14
 	push %r15
-	mov %rdi, attempt_current
-	mov %rsp, attempt_stack
+	mov %rdi, \current
+	mov %rsp, \stack
 	mov %rdi, %rbx
 	mov VALUE(%rbx), %rax
 	mov VALUE2(%rbx), %rdx
 	mov OPERAND(%rbx), %rdi
 	mov READABLE(%rbx), %rsi
 	mov DONE(%rbx), %r12
-	movb $1, attempt_armed
+	movb $1, \armed
 	cmpb $0, USER(%rbx)
 	jne 1f
 	push RFLAGS(%rbx)
@@ -51,17 +54,17 @@ attempt_run:
 	iretq
 
 	/* Supervisor accesses come here when they completed. */
-	.global attempt_completed
-attempt_completed:
-	mov attempt_current, %rbx
+	.global attempt_completed\whose
+attempt_completed\whose:
+	mov \current, %rbx
 	mov %rax, VALUE(%rbx)
 	movq $NO_VECTOR, VECTOR(%rbx)
-	jmp attempt_leave
+	jmp attempt_leave\whose
 
 	/* From an exception's entry: vector and error code on the stack above the processor's frame. */
-	.global attempt_exception
-attempt_exception:
-	mov attempt_current, %rbx
+	.global attempt_exception\whose
+attempt_exception\whose:
+	mov \current, %rbx
 	mov %rax, VALUE(%rbx)
 	pop %rcx
 	pop ERROR_CODE(%rbx)
@@ -78,9 +81,9 @@ attempt_exception:
 	mov $KERNEL_DS, %ecx		/* null after an exception from user mode */
 	mov %ecx, %ss
 
-attempt_leave:
-	movb $0, attempt_armed
-	mov attempt_stack, %rsp
+attempt_leave\whose:
+	movb $0, \armed
+	mov \stack, %rsp
 	push $2
 	popfq
 	pop %r15
@@ -90,6 +93,10 @@ attempt_leave:
 	pop %rbp
 	pop %rbx
 	ret
+	.endm
+
+	attempts , attempt_current, attempt_stack, attempt_armed
+	attempts _of_processor, %gs:PER_PROCESSOR_ATTEMPT, %gs:PER_PROCESSOR_STACK, %gs:PER_PROCESSOR_ARMED
 
 	.bss
 	.balign 8

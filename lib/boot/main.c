@@ -8,6 +8,7 @@
 #include "check/run.h"
 #include "cpu/descriptor.h"
 #include "cpu/features.h"
+#include "drivers/local_apic.h"
 #include "drivers/power.h"
 #include "drivers/serial.h"
 #include "libc/string.h"
@@ -79,6 +80,7 @@ _Noreturn void boot_main(uint32_t magic, uint32_t address)
 	printf("TAP version 14\n");
 	boot_info_read(&boot_info, magic, address);
 	power_collect(boot_info.rsdp);
+	processors_collect(boot_info.rsdp);
 	features_init();
 	descriptors_init();
 	frames_init(boot_info.ranges, boot_info.range_count);

@@ -4,6 +4,7 @@
 #include "cpu/features.h"
 #include "cpu/svm_features.h"
 #include "cpu/vmx_features.h"
+#include "drivers/local_apic.h"
 #include "libc/string.h"
 #include "mem/frames.h"
 
@@ -54,6 +55,16 @@ static bool has_second_level_flags(void)
 	return has_nested_paging() || has_vmx(VMX_FEATURE_ept_accessed_dirty);
 }
 
+static bool has_two_processors(void)
+{
+	return processors_expected() >= 2;
+}
+
+static bool has_three_processors(void)
+{
+	return processors_expected() >= 3;
+}
+
 /* Needs that are no bit of CPUID. */
 static const struct {
 	const char *name, *meaning;
@@ -67,6 +78,8 @@ static const struct {
 	{"second_level_5levels", "EPT or nested paging of 5 levels", has_5_level_second_level},
 	{"second_level_flags", "accessed and dirty flags in the second level",
 	 has_second_level_flags},
+	{"two_processors", "a second processor", has_two_processors},
+	{"three_processors", "a third processor", has_three_processors},
 	{"svm_allowed", "VM_CR that does not lock SVM off", svm_is_allowed},
 };
 

@@ -13,10 +13,36 @@
 #define TSS_SEL	  0x28
 
 #ifndef __ASSEMBLER__
+#include <stdint.h>
 
 /* Loads GDT, TSS and IDT. Every vector is taken on a stack of its own (IST1; #DF on IST2), so that
  * an access whose stack is the thing under test can fault. */
 void descriptors_init(void);
+
+#ifdef __x86_64__
+struct tss {
+	uint32_t reserved0;
+	uint64_t rsp[3];
+	uint64_t reserved1;
+	uint64_t ist[7];
+	uint64_t reserved2;
+	uint16_t reserved3, io_map;
+} __attribute__((packed));
+
+#define GDT_LENGTH 7
+
+/* What an application processor has of its own; 64-bit images. */
+struct processor_descriptors {
+	uint64_t gdt[GDT_LENGTH];
+	struct tss tss;
+};
+
+/* Loads GDT, TSS and an IDT whose entries find their processor through GS.base. Tops of stacks: for
+ * exceptions, for #DF, for interrupts by other processors. */
+void load_processor_descriptors(struct processor_descriptors *descriptors, uintptr_t exceptions,
+				uintptr_t double_faults, uintptr_t interrupts);
+
+#endif
 
 #endif
 #endif

@@ -46,6 +46,8 @@ struct exception_frame {
 };
 
 extern const uintptr_t exception_entries[EXCEPTION_VECTORS];
+/* Of application processors; 64-bit images. */
+extern const uintptr_t exception_entries_of_processor[EXCEPTION_VECTORS];
 
 /* "#PF", "#GP"; "vector" for one without a name. */
 const char *vector_name(unsigned vector);

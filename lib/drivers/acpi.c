@@ -167,3 +167,29 @@ bool acpi_find_power(uint64_t rsdp, struct acpi_power *power)
 		find_sleep_type(dsdt, power);
 	return true;
 }
+
+#define MADT_FIRST_ENTRY	44
+#define MADT_LOCAL_APIC		0
+#define MADT_LOCAL_APIC_FLAGS	4
+#define MADT_LOCAL_X2APIC	9
+#define MADT_LOCAL_X2APIC_FLAGS 8
+#define MADT_ENABLED		1
+
+unsigned acpi_count_processors(uint64_t rsdp)
+{
+	const struct table *madt = find_table(rsdp ? rsdp : find_rsdp(), "APIC");
+	const uint8_t *at, *end;
+	unsigned count = 0;
+
+	if (!madt)
+		return 0;
+	at = (const uint8_t *)madt + MADT_FIRST_ENTRY;
+	end = (const uint8_t *)madt + madt->length;
+	for (; at + 2 <= end && at[1] >= 2 && at + at[1] <= end; at += at[1]) {
+		if (at[0] == MADT_LOCAL_APIC && at[1] >= 8)
+			count += at[MADT_LOCAL_APIC_FLAGS] & MADT_ENABLED;
+		else if (at[0] == MADT_LOCAL_X2APIC && at[1] >= 16)
+			count += at[MADT_LOCAL_X2APIC_FLAGS] & MADT_ENABLED;
+	}
+	return count;
+}

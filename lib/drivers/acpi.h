@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What a machine's ACPI tables say about switching it off (ACPI, "Fixed ACPI Description Table",
- * "Sleep Control and Status Registers", "\_Sx (System States)"). Reads physical memory through the
- * identity map.
+ * What a machine's ACPI tables say about processors and about switching it off (ACPI, "Fixed ACPI
+ * Description Table", "Sleep Control and Status Registers", "\_Sx (System States)"). Reads physical
+ * memory through the identity map.
  */
 #ifndef DRIVERS_ACPI_H
 #define DRIVERS_ACPI_H
@@ -23,5 +23,9 @@ struct acpi_power {
 /* Fills *power from the tables behind `rsdp` (0: search the BIOS areas); false when there is no
  * sound FADT. */
 bool acpi_find_power(uint64_t rsdp, struct acpi_power *power);
+
+/* Processors that the MADT lists as enabled (ACPI, "Multiple APIC Description Table"); 0 when there
+ * is no sound one. */
+unsigned acpi_count_processors(uint64_t rsdp);
 
 #endif

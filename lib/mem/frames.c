@@ -88,6 +88,14 @@ gpa_t frames_alloc(uint64_t bytes)
 	return GPA(start);
 }
 
+gpa_t frames_keep(uint64_t bytes)
+{
+	gpa_t start = frames_alloc(bytes);
+
+	high = next_high;
+	return start;
+}
+
 bool is_ram(gpa_t start, uint64_t bytes)
 {
 	if (start.value >= low && start.value + bytes <= high)

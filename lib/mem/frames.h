@@ -24,6 +24,9 @@ void frames_init(const struct memory_range *ranges, unsigned count);
 gpa_t frame_alloc(void);
 gpa_t frames_alloc(uint64_t bytes);
 
+/* The same from the upper end, never taken back; what was allocated there before is lost, too. */
+gpa_t frames_keep(uint64_t bytes);
+
 /* 4-KByte frames that can still be had. */
 uint64_t frames_left(void);
 

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Waiting for another processor, never for ever. Time is the TSC's: some ten seconds where it runs
+ * at a processor's usual rate, and some seconds where it counts an interpreter's instructions. A
+ * host with a single CPU may run the other processor much later, which is no fault of anybody.
+ */
+#ifndef SMP_PATIENCE_H
+#define SMP_PATIENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct patience {
+	uint64_t start;
+	unsigned turns;
+};
+
+struct patience patience_start(void);
+
+/* PAUSE; false when it has been too long. */
+bool patience_left(struct patience *patience);
+
+/* The length in TSC ticks of so many thousandths of a second, or of as much work as an interpreter
+ * does in about that time. */
+uint64_t milliseconds(unsigned count);
+
+static inline void pause(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
+#endif
