@@ -212,6 +212,7 @@ def _read_known(reader: _Reader) -> Known:
         reason=reader.text("reason"),
         versions=versions,
         host_file=reader.text("host_file", ""),
+        reported=reader.text("reported", ""),
         avoid=reader.flag("avoid"),
     )
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Callable, Dict, List
 
 # Name and what it is good for. A module is loaded when its command is used.
-COMMANDS: Dict[str, str] = {}
+COMMANDS: Dict[str, str] = {
+    "compare": "what changed between two runs",
+}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from .image import Case, symbolise
+from .protocol import clean
 from .result import CaseResult, ImageResult
 from .session import Job
 
@@ -78,7 +79,7 @@ def _stderr(text: str) -> List[str]:
     lines = text.splitlines()
     if not lines:
         return []
-    shown = lines[:_MOST_STDERR]
+    shown = [clean(line.encode()) for line in lines[:_MOST_STDERR]]
     more = len(lines) - len(shown)
     return _field("stderr", "\n".join(shown + ([f"... {more} more lines"] if more else [])))
 

@@ -66,6 +66,7 @@ class Known:
     reason: str
     versions: str = ""
     host_file: str = ""  # only where this file exists, such as a kernel module's folder
+    reported: str = ""  # where its makers were told
     avoid: bool = False  # not even tried: the guest skips it, since it would only hang
 
     def applies(self, case: str, version: str) -> bool:

@@ -7,6 +7,7 @@ import argparse
 import os
 from typing import List, NoReturn, Optional, Tuple
 
+from .command import COMMANDS
 from .errors import UserError
 
 _EPILOG = """\
@@ -16,12 +17,12 @@ Everything after -- goes to the hypervisor, behind the runner's own arguments:
 Environment: QEMU and BOCHS name other programs, ACCEL=kvm or tcg picks qemu-kvm or qemu-tcg,
 TIMEOUT=SECONDS replaces every time limit, NO_COLOR turns colours off.
 
-Exit status: 0 all passed, known to fail or mismatches of CPUID, 1 something failed,
-2 bad usage or nothing could be launched, 77 all skipped, 130 interrupted.
+Exit status: 0 all passed, known to fail, flaky or mismatches of CPUID, 1 something failed, 2 bad
+usage or nothing could be launched, 77 all skipped, 130 interrupted; with --bisect also 125.
 """
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """argparse, with errors on one line."""
 
     def error(self, message: str) -> NoReturn:
@@ -35,36 +36,113 @@ def parse(argv: List[str]) -> Tuple[argparse.Namespace, List[str]]:
         at = argv.index("--")
         behind = at + 1
         own, extra = argv[:at], argv[behind:]
-    return _parser().parse_args(own), extra
+    return parser().parse_args(own), extra
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def parser() -> argparse.ArgumentParser:
+    """All options; completions and the manual page are made from it too."""
+    made = Parser(
         prog="run",
-        usage="./run [options] [IMAGE...] [-- HYPERVISOR ARGUMENTS]",
+        usage="./run [options] [IMAGE...] [-- HYPERVISOR ARGUMENTS]\n       ./run COMMAND ...",
         description="Runs test images under hypervisors and judges their reports.",
-        epilog=_EPILOG,
+        epilog=_commands() + _EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    add = parser.add_argument
-    add("images", nargs="*", metavar="IMAGE", help="x86/NAME.flat, or a name from unittests.cfg")
+    made.add_argument(
+        "images", nargs="*", metavar="IMAGE", help="x86/NAME.flat, or a name from unittests.cfg"
+    )
+    _add_what(made.add_argument_group("what to run"))
+    _add_how(made.add_argument_group("how to run it"))
+    _add_judging(made.add_argument_group("how to judge it"))
+    _add_reports(made.add_argument_group("what to write", "FILE may be -, for standard output"))
+    return made
+
+
+def _commands() -> str:
+    lines = [f"  ./run {name:9} {about}" for name, about in COMMANDS.items()]
+    return "\n".join(["Commands, each with its own --help:", *lines, "", ""]) if lines else ""
+
+
+def _add_what(group: "argparse._ArgumentGroup") -> None:
+    add = group.add_argument
     add(
         "--case", action="append", default=[], metavar="GLOB", help="only these: case or image/case"
     )
-    add("--list", action="store_true", help="show images and cases without booting anything")
     add("-g", "--group", action="append", default=[], help="only images of this group")
-    add("-j", "--jobs", type=_positive, default=0, metavar="N", help="images at once (CPUs)")
+    add(
+        "--shard", type=_shard, metavar="I/N", help="the I-th of N parts; an image stays in its own"
+    )
     add("--on", default="", metavar="NAME[,NAME]", help="hypervisors; auto: the first that fits")
-    add("--repeat", type=_positive, default=1, metavar="N", help="run everything N times")
+    add("--list", action="store_true", help="show images and cases without booting anything")
     add("--dry-run", action="store_true", help="print the exact commands and start nothing")
     add("--gdb", action="store_true", help="stop the guest at its entry and wait for gdb")
+
+
+def _add_how(group: "argparse._ArgumentGroup") -> None:
+    add = group.add_argument
+    add("-j", "--jobs", type=_positive, default=0, metavar="N", help="images at once (CPUs)")
+    add("--repeat", type=_positive, default=0, metavar="N", help="run everything N times")
+    add("--until-fail", action="store_true", help="repeat until something fails")
+    add(
+        "--retry",
+        type=_positive,
+        default=0,
+        metavar="N",
+        help="try failures up to N times more; a later pass is flaky, never passed",
+    )
     add("--seed", type=_seed, help="seed of everything random in the guest")
-    add("--timeout-scale", type=_factor, default=1.0, metavar="X", help="multiply all time limits")
-    add("--strict", action="store_true", help="known failures that pass and mismatches are errors")
+    add("--timeout-scale", type=factor, default=1.0, metavar="X", help="multiply all time limits")
+
+
+def _add_judging(group: "argparse._ArgumentGroup") -> None:
+    add = group.add_argument
+    add(
+        "--strict",
+        action="store_true",
+        help="known failures that pass, mismatches and flaky cases are errors",
+    )
+    add(
+        "--require",
+        type=_words,
+        default=(),
+        metavar="NEED[,NEED]",
+        help="a skip for such a need is a failure; all: every skip is",
+    )
+    add("--bisect", action="store_true", help="for git bisect run: 0 good, 1 bad, 125 cannot test")
+    add("--build", default="", metavar="COMMAND", help="run this in a shell first (for --bisect)")
+
+
+def _add_reports(group: "argparse._ArgumentGroup") -> None:
+    add = group.add_argument
     add("-v", "--verbose", action="store_true", help="show every case")
     add("-q", "--quiet", action="store_true", help="show failures and totals only")
-    return parser
+    add(
+        "--durations",
+        type=_positive,
+        nargs="?",
+        const=10,
+        default=0,
+        metavar="N",
+        help="show the N slowest cases (10)",
+    )
+    add("--json", default="", metavar="FILE", help="JSON lines, for ./run compare (docs/json.md)")
+    add("--html", default="", metavar="FILE", help="one page: cases by hypervisors, failures, logs")
+    add("--junit", default="", metavar="FILE", help="JUnit's XML")
+    add("--tap", default="", metavar="FILE", help="TAP 14, a subtest for each image")
+    add("--ktap", default="", metavar="FILE", help="KTAP 1, as the Linux kernel's tools read it")
+    add("--github", action="store_true", help="annotations, and the summary of a GitHub step")
+
+
+def _words(text: str) -> Tuple[str, ...]:
+    return tuple(word for word in text.split(",") if word)
+
+
+def _shard(text: str) -> Tuple[int, int]:
+    part, _, of = text.partition("/")
+    if part.isdecimal() and of.isdecimal() and 1 <= int(part) <= int(of):
+        return int(part), int(of)
+    raise argparse.ArgumentTypeError(f"'{text}' is no I/N with I from 1 to N")
 
 
 def _positive(text: str) -> int:
@@ -73,7 +151,7 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _factor(text: str) -> float:
+def factor(text: str) -> float:
     try:
         value = float(text)
     except ValueError:

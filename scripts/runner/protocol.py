@@ -9,6 +9,7 @@ report with a problem is no pass, whatever its lines claim.
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional
 
@@ -47,6 +48,8 @@ class Reported:
     checks: int = 0
     details: Dict[str, str] = field(default_factory=dict)
     exceptions: List[str] = field(default_factory=list)
+    # As the console shows it: lines that come together took no time.
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass
@@ -101,6 +104,7 @@ class Parser:
         self._skipping = False
         self._block: Optional[_Block] = None
         self._awaits_checks = False
+        self._began = time.monotonic()
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes of the console."""
@@ -195,6 +199,7 @@ class Parser:
         if report.plan is None:
             self._problem(f"case {match.group(1)} began before the plan")
         report.begun = match.group(1)
+        self._began = time.monotonic()
         report.begins += 1
         report.pending = []
 
@@ -203,6 +208,7 @@ class Parser:
         failed, number, name, skip = match.groups()
         state = "not ok" if failed else "ok" if skip is None else "skip"
         result = Reported(int(number), name, state, skip or "", exceptions=report.pending)
+        result.seconds = time.monotonic() - self._began
         if report.begun is None:
             self._problem(f"result {number} ({name}) of a case that had not begun")
         elif report.begun != name:

@@ -7,6 +7,7 @@ down. `Account` adds them up.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
@@ -21,6 +22,8 @@ SKIPPED = "skipped"
 KNOWN = "known"
 MISMATCH = "mismatch"  # of CPUID and what the processor does: no defect of the MMU (P30)
 UNEXPECTED = "unexpected pass"
+FLAKY = "flaky"  # failed, and passed when it was tried again
+MISSING = "missing need"  # skipped for a need that --require names
 CRASHED = "crashed"
 HUNG = "hung"
 TIME = "time limit"
@@ -30,8 +33,9 @@ FLOOD = "flood"
 NOT_STARTED = "never started"
 NOT_RUN = "not run"
 BROKEN = "broken report"
+KERNEL = "kernel warning"  # of the host's, while the image ran
 
-GREEN = (PASSED, SKIPPED, KNOWN, MISMATCH, UNEXPECTED)
+GREEN = (PASSED, SKIPPED, KNOWN, MISMATCH, UNEXPECTED, FLAKY)
 # Failures of the case itself; only these can be known in advance.
 _CAN_BE_KNOWN = (FAILED, MISMATCH, CRASHED, HUNG, TIME, RESET, FLOOD, CUT_OFF)
 _CLASS = "model mismatch"  # how a guest marks such a failure
@@ -54,12 +58,14 @@ class CaseResult:
     kind: str
     text: str = ""
     checks: int = 0
+    seconds: float = 0.0
+    attempts: int = 1
     details: Dict[str, str] = field(default_factory=dict)
     exceptions: List[str] = field(default_factory=list)
     stderr: str = ""  # of the launch that this case brought down
     folder: Optional[Path] = None
     known: Optional[Known] = None
-    was: str = ""  # the kind before it was found to be known
+    was: str = ""  # the kind before it was found to be known, or flaky
 
 
 @dataclass
@@ -193,6 +199,7 @@ class Account:
         text = result.reason or result.details.get("message", "")
         case = CaseResult(result.number, result.name, kind, text, result.checks)
         case.details, case.exceptions, case.folder = result.details, result.exceptions, folder
+        case.seconds = result.seconds
         self._cases[result.number] = case
 
     def _blame(self, report: Report, what: Problem) -> Optional[CaseResult]:
@@ -225,6 +232,27 @@ class Account:
                 text = "the report says nothing about it"
                 self._cases[number] = CaseResult(number, name, NOT_RUN, text)
         return [self._cases[number] for number in sorted(self._cases)]
+
+
+_NEED = re.compile(r"needs ([A-Za-z0-9_-]+)")
+
+
+def need_of(text: str) -> str:
+    """The coded reason of a skip: `needs la57: ...` -> la57."""
+    match = _NEED.match(text)
+    return match.group(1) if match else ""
+
+
+def is_required(reason: str, required: Sequence[str]) -> bool:
+    """Must this skip not be?"""
+    return "all" in required or need_of(reason) in required
+
+
+def apply_required(result: ImageResult, required: Sequence[str]) -> None:
+    """Turns skips for what must be there into failures."""
+    for case in result.cases:
+        if case.kind == SKIPPED and is_required(case.text, required):
+            case.was, case.kind = case.kind, MISSING
 
 
 def apply_known(result: ImageResult, adapter: Adapter) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, List, Optional, Set
 
-from . import session
+from . import retry
 from .choose import Choice
 from .errors import UserError
 from .hypervisor import Adapter
@@ -19,6 +19,7 @@ from .result import ImageResult
 from .session import Job
 
 _TICK = 0.25
+Recorder = Callable[[Job, ImageResult], None]
 
 
 @dataclass
@@ -42,12 +43,15 @@ class Task:
 class Schedule:
     """A pool of threads; each waits for one hypervisor process at a time."""
 
-    def __init__(self, choice: Choice, output: Output, folder: Path, live: bool) -> None:
+    def __init__(
+        self, choice: Choice, output: Output, folder: Path, live: bool, record: Recorder
+    ) -> None:
         self.results: List[ImageResult] = []
         self._choice = choice
         self._output = output
         self._folder = folder
         self._live = live
+        self._record = record
         self._error: Optional[BaseException] = None
         self._lock = threading.Lock()
         self._trial = threading.Lock()
@@ -66,6 +70,7 @@ class Schedule:
         for _ in range(count):
             threading.Thread(target=self._work, args=(todo,)).start()
         self._wait()
+        self._idle.clear()
         if self._error is not None:
             raise self._error
 
@@ -142,11 +147,12 @@ class Schedule:
     def _launch(self, job: Job) -> ImageResult:
         self._output.started(job)
         on_line = self._output.line if self._live else None
-        return session.run(
+        return retry.run(
             job, self._folder / job.name, lambda report: self._output.progress(job, report), on_line
         )
 
     def _done(self, job: Job, result: ImageResult) -> None:
+        self._record(job, result)
         with self._lock:
             self.results.append(result)
         self._output.finished(job, result, self._live)

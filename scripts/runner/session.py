@@ -19,7 +19,7 @@ from .launch import Ending, Launch, Limits
 from .machine import Machine
 from .media_rom import rom_media
 from .protocol import Parser, Report
-from .result import Account, ImageResult, apply_known
+from .result import Account, ImageResult, apply_known, apply_required
 
 Listener = Callable[[Report], None]
 
@@ -33,6 +33,8 @@ class Options:
     extra: Tuple[str, ...] = ()
     timeout: Optional[float] = None  # replaces what the catalog says
     timeout_scale: float = 1.0
+    retries: int = 0
+    require: Tuple[str, ...] = ()
     build: Path = Path("build")
 
 
@@ -177,6 +179,7 @@ def run(
     result.problems = account.problems
     result.cases = account.cases(result.interrupted)
     apply_known(result, job.adapter)
+    apply_required(result, job.options.require)
     _save(result)
     return result
 

@@ -16,6 +16,7 @@ COLOUR_OF = {
     "known": "yellow",
     "mismatch": "yellow",
     "unexpected pass": "yellow",
+    "flaky": "yellow",
     "interrupted": "yellow",
 }
 
