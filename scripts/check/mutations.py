@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Dict, Tuple
 
 from mutations_legacy import LEGACY_FORMATS
+from mutations_modes import MODES
 from mutations_second import SECOND_DIMENSION
 
 _LAST = "walk->step[walk->count - 1].entry"
@@ -313,4 +314,5 @@ MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
     },
     **SECOND_DIMENSION,
     **LEGACY_FORMATS,
+    **MODES,
 }
