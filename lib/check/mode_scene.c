@@ -140,6 +140,12 @@ void make_mode_scene(struct mode_scene *scene)
 	scene_write(scene, MODEL_CR3, scene->mode[MODE_4LEVEL].root);
 }
 
+bool mode_is_offered(enum paging_mode mode)
+{
+	return (mode != MODE_5LEVEL || has(FEATURE_la57)) &&
+	       (mode != MODE_32BIT || has(FEATURE_pse));
+}
+
 bool scene_has_room(const struct mode_scene *scene, unsigned steps)
 {
 	return scene->count + steps <= MOST_SCENE_STEPS;

@@ -34,6 +34,8 @@ struct mode_scene {
 	struct model_registers before[MOST_SCENE_STEPS];
 };
 
+bool mode_is_offered(enum paging_mode mode);
+
 /* Builds everything in new frames; the script begins with the scene's 4-level root. */
 void make_mode_scene(struct mode_scene *scene);
 
