@@ -38,7 +38,7 @@ BOTH       := boot/boot_info.c boot/header.S boot/main.c libc/string.c libc/text
 	      cpu/exception.c cpu/features.c cpu/svm_features.c cpu/vmx_features.c \
 	      drivers/acpi.c drivers/local_apic.c drivers/power.c drivers/serial.c mem/frames.c \
 	      paging/describe.c paging/format.c paging/format_legacy.c paging/invalidate.c paging/walk.c \
-	      access/access.c model/model.c model/judge.c \
+	      access/access.c model/model.c model/judge.c model/linear.c \
 	      $(patsubst %,check/%.c,expect guard judge_access needs options report run state)
 ROOMS_32   := boot libc cpu access paging check
 ONLY_32    := $(foreach room,$(ROOMS_32),$(wildcard lib/$(room)/*_32.c lib/$(room)/*_32.S))

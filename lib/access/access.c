@@ -1,31 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "access/access.h"
 
+#include "access/attempt.h"
 #include "cpu/control.h"
+#include "cpu/descriptor.h"
 #include "cpu/user.h"
 #include "mem/frames.h"
-
-/* What attempt.S works with; the offsets stand there by name. */
-struct attempt {
-	uint64_t entry, operand, done, readable, rflags, user_rsp;
-	uint64_t user;
-	uint64_t value[2];
-	uint64_t vector, error_code, cr2, rip;
-};
-
-_Static_assert(__builtin_offsetof(struct attempt, value) == 56, "as in attempt.S");
-_Static_assert(__builtin_offsetof(struct attempt, rip) == 96, "as in attempt.S");
-
-struct code {
-	uint64_t entry, touch;
-};
 
 extern const struct code access_code[INSTRUCTION_COUNT];
 extern const char _user[], access_user_done[];
 
 /* attempt.S, for the processor that booted and for the others. */
 extern const char attempt_completed[], attempt_completed_of_processor[];
-void attempt_run(struct attempt *attempt);
 void attempt_run_of_processor(struct attempt *attempt);
 
 const struct instruction_entry instruction_table[INSTRUCTION_COUNT] = {
@@ -37,7 +23,7 @@ const struct instruction_entry instruction_table[INSTRUCTION_COUNT] = {
 
 /* What instructions with a second operand in memory read. Not const: a stack pointer may stand on
  * it. */
-static uint64_t readable[2] __attribute__((section(".user.data"), aligned(16))) = {
+uint64_t access_readable[2] __attribute__((section(".user.data"), aligned(16))) = {
 	0x1111111111111111, 0x2222222222222222};
 
 static uint64_t in_window(uint64_t address)
@@ -66,14 +52,15 @@ attempt_by(void (*run_attempt)(struct attempt *attempt), uintptr_t completed, ui
 		.entry = code->entry,
 		.operand = access.linear.value,
 		.done = completed,
-		.readable = (uintptr_t)readable,
+		.readable = (uintptr_t)access_readable,
 		.rflags = rflags | (access.ac ? RFLAGS_AC : 0),
-		.user = access.user,
 		.value = {access.value[0], access.value[1]},
 	};
 	struct outcome outcome = {.expected_rip = code->touch};
 
 	if (access.user) {
+		run.code_segment = USER_CS;
+		run.stack_segment = USER_DS;
 		run.entry = in_window(run.entry);
 		run.done = in_window((uintptr_t)access_user_done);
 		run.readable = in_window(run.readable);
@@ -84,7 +71,10 @@ attempt_by(void (*run_attempt)(struct attempt *attempt), uintptr_t completed, ui
 		outcome.expected_rip = access.linear.value;
 	if (xmm)
 		load_xmm0(access.value);
-	run_attempt(&run);
+	if (sizeof(void *) == 8 && access.compatibility)
+		outcome.expected_rip = attempt_in_compatibility_mode(run_attempt, &run, &access);
+	else
+		run_attempt(&run);
 	outcome.vector = (unsigned)run.vector;
 	outcome.error_code = run.error_code;
 	outcome.cr2 = run.cr2;
@@ -154,6 +144,12 @@ struct access with_ac(struct access access)
 	return access;
 }
 
+struct access in_compatibility_mode(struct access access)
+{
+	access.compatibility = true;
+	return access;
+}
+
 struct access nth_access(unsigned n, linear_t linear)
 {
 	struct access access = n % 3 == 0   ? read_access(linear, 8)
@@ -197,7 +193,8 @@ void text_access(struct text *text, const struct access *access)
 			   : entry->reads			    ? "read-modify-write"
 								    : "write";
 
-	text_add(text, "%s %s of %u bytes (%s)%s at linear 0x%016llx",
+	text_add(text, "%s%s %s of %u bytes (%s)%s at linear 0x%016llx",
+		 access->compatibility ? "compatibility-mode " : "",
 		 access->user ? "user" : "supervisor", kind, entry->size, entry->text,
 		 access->ac ? " with EFLAGS.AC" : "", (unsigned long long)access->linear.value);
 }

@@ -39,8 +39,12 @@ extern const struct instruction_entry instruction_table[INSTRUCTION_COUNT];
 
 struct access {
 	enum instruction instruction;
-	bool user; /* at CPL 3 */
-	bool ac;   /* EFLAGS.AC, which for supervisor accesses lifts SMAP */
+	bool user;	    /* at CPL 3 */
+	bool ac;	    /* EFLAGS.AC, which for supervisor accesses lifts SMAP */
+	bool compatibility; /* from a 32-bit code segment of 64-bit images */
+	/* There: a data segment other than the flat one, by selector and base. */
+	uint16_t segment;
+	uint32_t base;
 	linear_t linear;
 	uint64_t value[2]; /* what is written */
 };
@@ -68,6 +72,10 @@ struct access fetch_access(linear_t linear);
 struct access instruction_access(enum instruction instruction, linear_t linear, uint64_t value);
 struct access as_user(struct access access);
 struct access with_ac(struct access access);
+
+/* In compatibility mode; at CPL 3 only after use_low_pages(). Operands of 8 bytes have 4, and what
+ * instructions_compatibility.S does not have raises #UD. */
+struct access in_compatibility_mode(struct access access);
 
 /* The nth of the ACCESS_WAYS ways to use 8 bytes of a filled frame: n % 3 is read, write (of
  * frame_word(77)) or fetch, n / 3 is user mode, supervisor mode, or supervisor mode with EFLAGS.AC.

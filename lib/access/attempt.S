@@ -13,7 +13,8 @@
 #define READABLE 24
 #define RFLAGS 32
 #define USER_RSP 40
-#define USER 48
+#define CODE_SEGMENT 48
+#define STACK_SEGMENT 52
 #define VALUE 56
 #define VALUE2 64
 #define VECTOR 72
@@ -41,15 +42,17 @@ attempt_run\whose:
 	mov READABLE(%rbx), %rsi
 	mov DONE(%rbx), %r12
 	movb $1, \armed
-	cmpb $0, USER(%rbx)
+	cmpl $0, CODE_SEGMENT(%rbx)
 	jne 1f
 	push RFLAGS(%rbx)
 	popfq
 	jmp *ENTRY(%rbx)
-1:	push $USER_DS
+1:	mov STACK_SEGMENT(%rbx), %ecx
+	push %rcx
 	push USER_RSP(%rbx)
 	push RFLAGS(%rbx)
-	push $USER_CS
+	mov CODE_SEGMENT(%rbx), %ecx
+	push %rcx
 	push ENTRY(%rbx)
 	iretq
 
@@ -76,7 +79,7 @@ attempt_exception\whose:
 	jne 2f
 	cmp DONE(%rbx), %rdx
 	jne 2f
-	mov $NO_VECTOR, %ecx		/* user mode's own way to say that it completed */
+	mov $NO_VECTOR, %ecx		/* the way of user mode and compatibility mode to complete */
 2:	mov %rcx, VECTOR(%rbx)
 	mov $KERNEL_DS, %ecx		/* null after an exception from user mode */
 	mov %ecx, %ss

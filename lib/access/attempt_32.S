@@ -12,7 +12,7 @@
 #define READABLE 24
 #define RFLAGS 32
 #define USER_RSP 40
-#define USER 48
+#define CODE_SEGMENT 48
 #define VALUE 56
 #define VALUE2 64
 #define VECTOR 72
@@ -38,7 +38,7 @@ attempt_run:
 	mov READABLE(%ebx), %esi
 	mov DONE(%ebx), %ebp
 	movb $1, attempt_armed
-	cmpb $0, USER(%ebx)
+	cmpl $0, CODE_SEGMENT(%ebx)
 	jne 1f
 	push RFLAGS(%ebx)
 	popfl

@@ -42,6 +42,7 @@ struct model_access modelled_access(const struct access *access)
 		.fetch = access->instruction == INSTRUCTION_fetch,
 		.user = access->user,
 		.ac = access->ac,
+		.compatibility = access->compatibility,
 	};
 }
 
@@ -149,7 +150,7 @@ static void describe(struct failure *failure, const struct judged *judged,
 	else
 		text_exception(&text, wanted->vector, wanted->error_code);
 	if (wanted->vector == VECTOR_PF)
-		text_add(&text, ", CR2 0x%llx", (unsigned long long)judged->access.linear.value);
+		text_add(&text, ", CR2 0x%llx", (unsigned long long)walk->linear);
 	text_add(&text, ": %s\n", wanted->why);
 	for (unsigned i = 0; i < walk->count; i++)
 		text_add(&text, "%s: must be set:%s%s, may be set:%s\n",
@@ -184,7 +185,7 @@ static const char *first_mismatch(const struct judged *judged, struct model_verd
 
 	if (!compares_p_with_rsvd && judged->answer.walk.end == WALK_RESERVED)
 		mask &= ~(uint64_t)PF_P;
-	*verdict = model_judge(&judged->answer, &judged->model_access, &judged->seen, mask);
+	*verdict = model_judge(&judged->answer, &judged->seen, mask);
 	if (verdict->mismatch != MODEL_FITS)
 		return model_mismatch_text(verdict->mismatch);
 	what = rip_mismatch(judged);

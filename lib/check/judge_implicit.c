@@ -108,7 +108,7 @@ void judge_implicit(const char *file, int line, const struct implicit_access *im
 	seen = observe(implicit, &outcome, &answer.walk);
 	if (answer.walk.end == WALK_RESERVED)
 		mask &= ~(uint64_t)PF_P;
-	verdict = model_judge(&answer, &asked, &seen, mask);
+	verdict = model_judge(&answer, &seen, mask);
 	count_check();
 	if (verdict.mismatch != MODEL_FITS)
 		report(file, line, model_mismatch_text(verdict.mismatch), implicit, &answer,

@@ -38,6 +38,8 @@ static uint64_t gdt[GDT_LENGTH] = {
 	[KERNEL_DS / 8] = 0x00cf93000000ffff,
 	[USER_CS / 8] = 0x00affb000000ffff,
 	[USER_DS / 8] = 0x00cff3000000ffff,
+	[KERNEL_CS_COMPATIBILITY / 8] = 0x00cf9b000000ffff,
+	[USER_CS_COMPATIBILITY / 8] = 0x00cffb000000ffff,
 };
 
 static void describe_tss(uint64_t *in, const struct tss *of)

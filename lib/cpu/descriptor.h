@@ -6,11 +6,14 @@
 #ifndef CPU_DESCRIPTOR_H
 #define CPU_DESCRIPTOR_H
 
-#define KERNEL_CS 0x08
-#define KERNEL_DS 0x10
-#define USER_CS	  0x1b
-#define USER_DS	  0x23
-#define TSS_SEL	  0x28
+#define KERNEL_CS		0x08
+#define KERNEL_DS		0x10
+#define USER_CS			0x1b
+#define USER_DS			0x23
+#define TSS_SEL			0x28
+/* 64-bit images: 32-bit code segments, that is compatibility mode. */
+#define KERNEL_CS_COMPATIBILITY 0x38
+#define USER_CS_COMPATIBILITY	0x4b
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -29,7 +32,7 @@ struct tss {
 	uint16_t reserved3, io_map;
 } __attribute__((packed));
 
-#define GDT_LENGTH 7
+#define GDT_LENGTH 10
 
 /* What an application processor has of its own; 64-bit images. */
 struct processor_descriptors {

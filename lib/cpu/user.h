@@ -15,4 +15,8 @@
 #define USER_STACK	 0x100000
 #define USER_STACK_BYTES 4096
 
+/* Where compatibility mode at CPL 3 finds the .user section, in cases that map it (see
+ * check/low_pages.h). */
+#define LOW_WINDOW	 0xbfc00000ull
+
 #endif

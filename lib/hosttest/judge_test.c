@@ -21,7 +21,7 @@ static bool fits_outcome(const struct model_outcome *outcome, const struct model
 	if (seen->vector != MODEL_COMPLETES &&
 	    (seen->error_code | outcome->open_code) != (outcome->error_code | outcome->open_code))
 		return false;
-	if (seen->vector == 14 && seen->cr2 != access.linear)
+	if (seen->vector == 14 && seen->cr2 != answer.walk.linear)
 		return false;
 	for (unsigned i = 0; i < answer.walk.count; i++) {
 		uint64_t before = answer.walk.step[i].entry, after = seen->entry_after[i];
@@ -47,7 +47,7 @@ static struct model_observation obedient(unsigned outcome)
 	const struct model_outcome *from = &answer.outcome[outcome];
 	struct model_observation seen = {.vector = from->vector, .error_code = from->error_code};
 
-	seen.cr2 = access.linear;
+	seen.cr2 = answer.walk.linear;
 	for (unsigned i = 0; i < answer.walk.count; i++) {
 		seen.entry_after[i] = answer.walk.step[i].entry | from->must[i];
 		if (world_random_below(&world, 2))
@@ -58,7 +58,7 @@ static struct model_observation obedient(unsigned outcome)
 
 static enum model_mismatch judged(const struct model_observation *seen)
 {
-	return model_judge(&answer, &access, seen, ALL_BITS).mismatch;
+	return model_judge(&answer, seen, ALL_BITS).mismatch;
 }
 
 static void next_answer(void)
@@ -142,7 +142,7 @@ HOST_TEST(mismatches_of_a_completed_write_are_named)
 	seen = right;
 	seen.entry_after[1] |= G;
 	expect_equal(judged(&seen), MODEL_ENTRY_CHANGED);
-	expect_equal(model_judge(&answer, &access, &seen, ALL_BITS).step, 1);
+	expect_equal(model_judge(&answer, &seen, ALL_BITS).step, 1);
 	seen = right;
 	seen.entry_after[1] &= ~RW;
 	expect_equal(judged(&seen), MODEL_ENTRY_CHANGED);
@@ -157,8 +157,8 @@ HOST_TEST(mismatches_of_a_fault_are_named)
 	seen = right;
 	seen.error_code ^= 2;
 	expect_equal(judged(&seen), MODEL_WRONG_ERROR_CODE);
-	expect_equal(model_judge(&answer, &access, &seen, ~2ull).mismatch, MODEL_FITS);
-	expect_equal(model_judge(&answer, &access, &seen, ~1ull).mismatch, MODEL_WRONG_ERROR_CODE);
+	expect_equal(model_judge(&answer, &seen, ~2ull).mismatch, MODEL_FITS);
+	expect_equal(model_judge(&answer, &seen, ~1ull).mismatch, MODEL_WRONG_ERROR_CODE);
 	seen = right;
 	seen.cr2++;
 	expect_equal(judged(&seen), MODEL_WRONG_CR2);
@@ -203,11 +203,11 @@ HOST_TEST(the_best_fitting_outcome_is_compared_with)
 		access.write = write;
 		model_translate(&answer, &processor, &access, read_world, &world);
 		seen = obedient(faulting);
-		verdict = model_judge(&answer, &access, &seen, ALL_BITS);
+		verdict = model_judge(&answer, &seen, ALL_BITS);
 		expect_equal(verdict.mismatch, MODEL_FITS);
 		expect_equal(verdict.outcome, faulting);
 		seen.error_code ^= 4;
-		verdict = model_judge(&answer, &access, &seen, ALL_BITS);
+		verdict = model_judge(&answer, &seen, ALL_BITS);
 		expect_equal(verdict.mismatch, MODEL_WRONG_ERROR_CODE);
 		expect_equal(verdict.outcome, faulting);
 	}

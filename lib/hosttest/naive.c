@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hosttest/naive_keys.h"
+#include "hosttest/naive_linear.h"
 
 struct naive {
 	const struct naive_question *q;
@@ -312,22 +313,14 @@ static void pml5_table(struct naive *n, uint64_t table)
 	}
 }
 
-/* "Canonical Addressing": the bits that translation does not use equal the highest that it uses. */
-static bool canonical(const struct naive_question *q)
-{
-	unsigned highest_used = q->five_levels ? 56 : 47;
-
-	for (unsigned i = highest_used + 1; i <= 63; i++)
-		if (bit(q->linear, i) != bit(q->linear, highest_used))
-			return false;
-	return true;
-}
-
 struct naive_answer naive_translate(const struct naive_question *question)
 {
-	struct naive n = {.q = question, .user_mode_address = true, .writable = true};
+	struct naive_question processed = *question;
+	struct naive n = {.q = &processed, .user_mode_address = true, .writable = true};
+	bool canonical = naive_linear(question, &processed.linear);
 
-	if (!canonical(question))
+	n.answer.linear = processed.linear;
+	if (!canonical)
 		n.answer.general_protection = true;
 	else if (question->five_levels)
 		pml5_table(&n, question->cr3);

@@ -17,10 +17,12 @@ struct naive_question {
 	bool cr0_wp, cr4_smep, cr4_smap, cr4_pke, cr4_pks, efer_nxe;
 	uint32_t pkru, ia32_pkrs;
 	uint64_t cr3; /* the address in it */
+	bool cr3_lam_u48, cr3_lam_u57, cr4_lam_sup;
 	/* the access */
 	uint64_t linear;
 	bool write, fetch; /* neither: a data read */
 	bool cpl3, implicit_supervisor, eflags_ac;
+	bool compatibility_mode;
 	/* memory */
 	uint64_t (*read)(const void *memory, uint64_t address);
 	const void *memory;
@@ -37,6 +39,7 @@ struct naive_answer {
 	bool pk_may_be_set;	       /* in the error code, where it is not */
 	uint64_t physical, page_bytes; /* of a translation, also where its rights deny the access */
 	bool translated;
+	uint64_t linear; /* that was translated */
 	unsigned entries;
 	struct naive_entry entry[5]; /* from the top */
 };

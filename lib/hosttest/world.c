@@ -7,6 +7,7 @@
 
 #define INDEXES	   3 /* of each table that random walks use: 0, 1 and 511 */
 #define BITS_29_13 (0x1ffffull << 13)
+#define METADATA   (0x7fffull << 48)
 
 static struct model_processor last_processor;
 static struct model_access last_access;
@@ -57,6 +58,9 @@ struct model_processor random_processor(struct world *world)
 		.pks = bits & 128,
 		.pkru = (uint32_t)(keys & keys >> 32),
 		.pkrs = (uint32_t)(keys & keys >> 31),
+		.lam_u48 = (bits >> 28) % 4 == 0,
+		.lam_u57 = (bits >> 30) % 4 == 0,
+		.lam_sup = (bits >> 32) % 4 == 0,
 	};
 }
 
@@ -77,6 +81,8 @@ struct model_access random_access(struct world *world, const struct model_proces
 		linear |= random_index(world) << shift;
 	if (bits % 64)
 		linear = (uint64_t)((int64_t)(linear << unused) >> unused);
+	if ((bits >> 20) % 16 == 0)
+		linear ^= world_random(world) & METADATA;
 	return (struct model_access){
 		.linear = linear,
 		.bytes = 1,
@@ -85,6 +91,7 @@ struct model_access random_access(struct world *world, const struct model_proces
 		.user = bits >> 16 & 1,
 		.ac = bits >> 17 & 1,
 		.implicit = !(bits >> 18 & 3) && (bits >> 8) % 3 != 2,
+		.compatibility = (bits >> 24) % 16 == 0,
 	};
 }
 
@@ -134,11 +141,15 @@ static struct naive_question naive_question(const struct world *world,
 		.pkru = processor->pkru,
 		.ia32_pkrs = processor->pkrs,
 		.cr3 = processor->root,
+		.cr3_lam_u48 = processor->lam_u48,
+		.cr3_lam_u57 = processor->lam_u57,
+		.cr4_lam_sup = processor->lam_sup,
 		.linear = access->linear,
 		.write = access->write,
 		.fetch = access->fetch,
 		.cpl3 = access->user,
 		.implicit_supervisor = access->implicit,
+		.compatibility_mode = access->compatibility,
 		.eflags_ac = access->ac,
 		.read = read_world,
 		.memory = world,
@@ -166,6 +177,8 @@ static void compare_outcome(const struct model_answer *model, const struct naive
 	unsigned vector = naive->general_protection ? 13 : naive->page_fault ? 14 : MODEL_COMPLETES;
 
 	expect_equal(model->count, 1);
+	if (!naive->general_protection)
+		expect_equal(model->walk.linear, naive->linear);
 	expect_equal(outcome->vector, vector);
 	expect_equal(outcome->error_code, naive->error_code);
 	expect_equal(outcome->open_code, naive->pk_may_be_set ? 32 : 0);
@@ -203,6 +216,9 @@ void explain_last(void)
 		 last_processor.wp, last_processor.smep, last_processor.smap);
 	text_add(&text, "    pke=%d pks=%d pkru=0x%x pkrs=0x%x\n", last_processor.pke,
 		 last_processor.pks, last_processor.pkru, last_processor.pkrs);
+	text_add(&text, "    lam_u48=%d lam_u57=%d lam_sup=%d compatibility=%d\n",
+		 last_processor.lam_u48, last_processor.lam_u57, last_processor.lam_sup,
+		 last_access.compatibility);
 	text_add(&text, "    %s at 0x%llx user=%d ac=%d implicit=%d\n",
 		 last_access.fetch   ? "fetch"
 		 : last_access.write ? "write"

@@ -19,7 +19,6 @@ static enum model_mismatch judge_entry(uint64_t before, uint64_t after, uint64_t
 }
 
 static struct model_verdict judge_outcome(const struct model_answer *answer, unsigned index,
-					  const struct model_access *access,
 					  const struct model_observation *seen, uint64_t mask)
 {
 	const struct model_outcome *outcome = &answer->outcome[index];
@@ -32,7 +31,7 @@ static struct model_verdict judge_outcome(const struct model_answer *answer, uns
 	if (seen->vector == VECTOR_PAGE_FAULT) {
 		if ((seen->error_code ^ outcome->error_code) & mask & ~outcome->open_code)
 			verdict.mismatch = MODEL_WRONG_ERROR_CODE;
-		else if (seen->cr2 != access->linear)
+		else if (seen->cr2 != answer->walk.linear)
 			verdict.mismatch = MODEL_WRONG_CR2;
 	} else if (seen->vector != MODEL_COMPLETES && seen->error_code != outcome->error_code) {
 		verdict.mismatch = MODEL_WRONG_ERROR_CODE;
@@ -46,7 +45,6 @@ static struct model_verdict judge_outcome(const struct model_answer *answer, uns
 }
 
 struct model_verdict model_judge(const struct model_answer *answer,
-				 const struct model_access *access,
 				 const struct model_observation *observation,
 				 uint64_t error_code_mask)
 {
@@ -54,7 +52,7 @@ struct model_verdict model_judge(const struct model_answer *answer,
 
 	for (unsigned i = 0; i < answer->count; i++) {
 		struct model_verdict verdict =
-			judge_outcome(answer, i, access, observation, error_code_mask);
+			judge_outcome(answer, i, observation, error_code_mask);
 
 		if (verdict.mismatch == MODEL_FITS)
 			return verdict;

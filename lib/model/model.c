@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/model.h"
 
+#include "model/linear.h"
 #include "paging/entry.h"
 
 #define VECTOR_PAGE_FAULT 14
@@ -204,22 +205,21 @@ void model_translate(struct model_answer *answer, const struct model_processor *
 		     const struct model_access *access, read_entry_fn *read_entry,
 		     const void *memory)
 {
-	uint64_t root;
+	uint64_t root, linear;
 
 	answer->count = 1;
-	if (!is_canonical(processor->format, access->linear)) {
-		answer->walk = (struct walk){.format = processor->format, .linear = access->linear};
+	if (!model_linear_address(processor, access, &linear)) {
+		answer->walk = (struct walk){.format = processor->format, .linear = linear};
 		answer->outcome[0] = (struct model_outcome){
 			.vector = VECTOR_GENERAL, .why = "the linear address is not canonical"};
 		return;
 	}
-	if (find_root(processor, access->linear, &root))
-		walk_linear(&answer->walk, processor->format, &processor->rules, root,
-			    access->linear, read_entry, memory);
+	if (find_root(processor, linear, &root))
+		walk_linear(&answer->walk, processor->format, &processor->rules, root, linear,
+			    read_entry, memory);
 	else
-		answer->walk = (struct walk){.format = processor->format,
-					     .linear = access->linear,
-					     .end = WALK_NOT_PRESENT};
+		answer->walk = (struct walk){
+			.format = processor->format, .linear = linear, .end = WALK_NOT_PRESENT};
 	answer->outcome[0] = model_permitted(&answer->walk, processor, access, access->write);
 	if (access->may_write)
 		answer->outcome[answer->count++] =

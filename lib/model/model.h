@@ -22,6 +22,8 @@ struct model_processor {
 	/* CR4.PKE and CR4.PKS where EFER.LMA = 1, PKRU and IA32_PKRS. */
 	bool pke, pks;
 	uint32_t pkru, pkrs;
+	bool lam_u48, lam_u57; /* CR3.LAM_U48 and LAM_U57 */
+	bool lam_sup;	       /* CR4.LAM_SUP */
 };
 
 struct model_access {
@@ -31,9 +33,10 @@ struct model_access {
 	bool may_write; /* a conditional write: both answers are permitted (P17) */
 	bool reads;	/* besides writing: a read-modify-write */
 	bool fetch;
-	bool user;     /* made at CPL 3, explicitly */
-	bool ac;       /* EFLAGS.AC = 1 */
-	bool implicit; /* a supervisor access whatever the CPL, to which AC does not matter */
+	bool user;	    /* made at CPL 3, explicitly */
+	bool ac;	    /* EFLAGS.AC = 1 */
+	bool implicit;	    /* a supervisor access whatever the CPL, to which AC does not matter */
+	bool compatibility; /* from a 32-bit code segment in IA-32e mode */
 };
 
 #define MODEL_COMPLETES 0xff /* in place of a vector */
@@ -94,7 +97,6 @@ struct model_verdict {
 
 /* `error_code_mask`: the bits of #PF error codes that are compared. */
 struct model_verdict model_judge(const struct model_answer *answer,
-				 const struct model_access *access,
 				 const struct model_observation *observation,
 				 uint64_t error_code_mask);
 

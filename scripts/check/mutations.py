@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Dict, Tuple
 
+from mutations_features import FEATURES
 from mutations_legacy import LEGACY_FORMATS
 from mutations_modes import MODES
 from mutations_second import SECOND_DIMENSION
@@ -315,4 +316,5 @@ MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
     **SECOND_DIMENSION,
     **LEGACY_FORMATS,
     **MODES,
+    **FEATURES,
 }
