@@ -31,6 +31,8 @@ def render(run: Run) -> str:
     by_image: Dict[str, List[Image]] = {}
     for image in run.images:
         by_image.setdefault(image.image, []).append(image)
+    # What somebody has to look at comes first.
+    order = sorted(by_image, key=lambda name: not any(map(run.bad, by_image[name])))
     title = f"Shadowbox {run.started}".rstrip()
     parts = [
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
@@ -40,7 +42,7 @@ def render(run: Run) -> str:
         f"<style>{_file('page.css')}</style></head><body>",
         _header(run, title),
         "<main>",
-        *(_section(run, name, images, columns) for name, images in by_image.items()),
+        *(_section(run, name, by_image[name], columns) for name in order),
         '<p id="nothing" hidden>Nothing matches.</p></main>',
         f"<script>{_file('page.js')}</script></body></html>",
     ]
@@ -116,11 +118,12 @@ def _section(run: Run, name: str, images: List[Image], columns: List[str]) -> st
 def _mark(run: Run, images: List[Image], hypervisor: str) -> str:
     """What became of the image on one hypervisor, in a word."""
     if not images:
-        return ""
+        return "<span></span>"
     verdicts = [case.verdict for image in images for case in image.cases]
     red = sum(map(run.red, verdicts)) + sum(bool(image.problems) for image in images)
     passed = verdicts.count(kinds.PASSED)
-    style = "fail" if red else "pass" if passed else "skip"
+    noted = any(_style(run, verdict)[0] == "known" for verdict in verdicts)
+    style = "fail" if red else "known" if noted else "pass" if passed else "skip"
     text = f"{red} failed" if red else f"{passed}/{len(verdicts)}" if verdicts else "skipped"
     return f'<span class="{style}" title="{escape(hypervisor)}">{escape(hypervisor)} {text}</span>'
 
@@ -132,7 +135,7 @@ def _row(run: Run, name: str, cells: Dict[str, List[Case]], columns: List[str]) 
     tds = "".join(_cell(run, cells.get(column, [])) for column in columns)
     return (
         f'<tr data-verdicts="{escape("|".join(verdicts))}" data-words="{escape(words.lower())}">'
-        f'<th scope="row">{escape(name)}</th>{tds}</tr>'
+        f'<th scope="row">{escape(name).replace("_", "_<wbr>")}</th>{tds}</tr>'
     )
 
 
