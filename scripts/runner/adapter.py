@@ -146,6 +146,8 @@ def _read_top(reader: _Reader, name: str) -> Adapter:
         version=reader.strings("version"),
         auto=reader.number("auto", 0),
         tentative=reader.flag("tentative"),
+        watch_kernel=reader.flag("watch_kernel"),
+        oldest=reader.text("oldest", ""),
         image=reader.choice("image", _IMAGES, "elf"),
         console=reader.choice("console", _CONSOLES, "stdout"),
         log=reader.text("log", ""),
@@ -154,6 +156,7 @@ def _read_top(reader: _Reader, name: str) -> Adapter:
         offers=[reader.need("offers", word) for word in reader.strings("offers")],
         time_scale=max(1, reader.number("time_scale", 1)),
         gdb=reader.strings("gdb"),
+        monitor=reader.strings("monitor"),
     )
     reader.done()
     return adapter

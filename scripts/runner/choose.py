@@ -31,6 +31,10 @@ class Choice:
             self.versions[adapter.name] = adapter.ask_version()
         return self.versions[adapter.name]
 
+    def too_old(self, adapter: Adapter) -> str:
+        """Why its version will not do; asked only where it matters."""
+        return adapter.too_old(self.version(adapter)) if adapter.oldest else ""
+
     def title(self, adapter: Adapter) -> str:
         return f"{adapter.name} {self.version(adapter)}".rstrip()
 
@@ -46,17 +50,18 @@ def choose(wanted: str, adapters: Dict[str, Adapter]) -> Choice:
     wanted = wanted or _from_environment() or "auto"
     if wanted == "auto":
         return _choose_auto(adapters)
-    chosen: List[Adapter] = []
+    choice = Choice(False, [])
     for name in wanted.split(","):
         if name not in adapters:
             known = ", ".join(["auto", *adapters])
             raise UserError(f"unknown hypervisor '{name}' (known: {known})")
-        reason = adapters[name].why_not(auto=False)
+        adapter = adapters[name]
+        reason = adapter.why_not(auto=False) or choice.too_old(adapter)
         if reason:
             raise UserError(f"{name} cannot be used here: {reason}")
-        if adapters[name] not in chosen:
-            chosen.append(adapters[name])
-    return Choice(False, chosen)
+        if adapter not in choice.adapters:
+            choice.adapters.append(adapter)
+    return choice
 
 
 def _from_environment() -> str:
@@ -72,7 +77,7 @@ def _choose_auto(adapters: Dict[str, Adapter]) -> Choice:
     for adapter in adapters.values():
         if not adapter.auto:
             continue
-        reason = adapter.why_not(auto=True)
+        reason = adapter.why_not(auto=True) or choice.too_old(adapter)
         if reason:
             choice.refused[adapter.name] = reason
         else:

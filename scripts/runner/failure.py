@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 from typing import List, Optional
 
+from .forensics import State
 from .image import Case, symbolise
 from .protocol import clean
 from .result import CaseResult, ImageResult
@@ -70,6 +71,18 @@ def replay(job: Job, result: ImageResult, case: Optional[CaseResult]) -> str:
     return shlex.join(words)
 
 
+def _machine(path: Path, state: State) -> List[str]:
+    """Where a machine was when it had to be stopped; the log folder has all of it."""
+    if not state.lines:
+        return []
+    lines = [*state.lines]
+    for title, addresses in (("on the way", state.visited), ("called from", state.frames)):
+        frames = _backtrace(path, " ".join(f"{address:#x}" for address in addresses))
+        known = [frame for frame in frames if " ??" not in frame]
+        lines += [f"{title}:", *("  " + frame for frame in known)] if known else []
+    return _field("machine", "\n".join([*lines, "all of it: machine.log beside the log"]))
+
+
 def _description(job: Job, name: str) -> Case:
     found = [case for case in job.image.cases if case.name == name]
     return found[0] if found else Case(name)
@@ -102,6 +115,7 @@ def describe_case(job: Job, result: ImageResult, case: CaseResult, head: str) ->
     lines += _field("backtrace", "\n".join(frames)) if frames else []
     exceptions = _exceptions(job.entry.file, case.exceptions)
     lines += _field("exception", "\n".join(exceptions)) if exceptions else []
+    lines += _machine(job.entry.file, case.state)
     lines += _stderr(case.stderr)
     lines += _field("replay", replay(job, result, case))
     lines += _field("log", relative((case.folder or result.folder) / "console.log"))
@@ -114,6 +128,7 @@ def describe_problems(job: Job, result: ImageResult, head: str) -> str:
     lines = [f"{head} {result.image} on {on}"]
     for problem in result.problems[:_MOST_STDERR]:
         lines += _field(problem.kind, problem.text)
+    lines += _machine(job.entry.file, result.state)
     lines += _stderr(result.stderr)
     lines += _field("replay", replay(job, result, None))
     lines += _field("log", relative(result.folder / "console.log"))

@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import Dict
 
+from .kernel_log import DEVICE, KernelLog
+
 _PARAMETERS = {
     "kvm": ("tdp_mmu", "nx_huge_pages", "flush_on_reuse", "mmio_caching"),
     "kvm_intel": ("ept", "eptad", "unrestricted_guest", "vpid", "pml", "nested"),
@@ -35,6 +37,9 @@ def context(root: Path = Path("/")) -> Dict[str, str]:
             value = _read(folder / "parameters" / parameter).strip()
             if value:
                 found[f"{module}.{parameter}"] = value
+    log = KernelLog(root / DEVICE.relative_to("/"))
+    found["kernel_log"] = "watched under KVM" if log.readable else "not readable"
+    log.close()
     return found
 
 

@@ -89,6 +89,8 @@ class Adapter:
     version: List[str] = field(default_factory=list)
     auto: int = 0  # place in the order of `--on auto`; 0: never by itself
     tentative: bool = False
+    watch_kernel: bool = False  # it is the host's kernel that runs the guest
+    oldest: str = ""  # the first version that will do
     image: str = "elf"
     console: str = "stdout"
     log: str = ""
@@ -97,6 +99,7 @@ class Adapter:
     offers: List[str] = field(default_factory=list)
     time_scale: int = 1
     gdb: List[str] = field(default_factory=list)
+    monitor: List[str] = field(default_factory=list)  # arguments for a QMP socket at {monitor}
     machines: Dict[str, str] = field(default_factory=dict)
     files: Dict[str, str] = field(default_factory=dict)
     requires: List[Requirement] = field(default_factory=list)
@@ -120,6 +123,12 @@ class Adapter:
         for requirement in self.requires:
             if (auto or not requirement.auto_only) and not requirement.met():
                 return requirement.reason
+        return ""
+
+    def too_old(self, version: str) -> str:
+        """Why this version will not do; empty when it will, or is not known."""
+        if self.oldest and version and version_in(version, f"<{self.oldest}"):
+            return f"{self.program} {version} is too old: {self.oldest} or later is needed"
         return ""
 
     def lacks(self, entry: Entry) -> str:

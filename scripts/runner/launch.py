@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List, Optional
 
+from .forensics import State
 from .hypervisor import Symptom
 
 
@@ -30,6 +31,7 @@ class Launch:
     symptoms: List[Symptom] = field(default_factory=list)
     noise: Optional["re.Pattern[str]"] = None  # lines of stderr that say nothing
     log: Optional[Path] = None
+    monitor: Optional[Path] = None  # a socket that speaks QMP
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Ending:
     seconds: float = 0.0
     stderr: str = ""
     console_bytes: int = 0
+    alarms: List[str] = field(default_factory=list)  # of the host's kernel meanwhile
+    state: State = field(default_factory=State)  # of a machine that hung or gave up
 
     def how(self) -> str:
         """The process status in words; negative statuses are signals."""

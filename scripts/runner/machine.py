@@ -15,6 +15,7 @@ import threading
 import time
 from typing import BinaryIO, Callable, Dict, List, Set
 
+from . import forensics
 from .errors import UserError
 from .launch import Ending, Launch, Limits
 
@@ -72,6 +73,7 @@ class Machine:
                     process = self._start()
                     try:
                         self._watch(process, started, {"console": console, "stderr": errors})
+                        self._examine(process)
                     finally:
                         self._stop(process)
                 finally:
@@ -271,6 +273,13 @@ class Machine:
         elif ending.kind == "finished" and kind in ("flood", "reset"):
             self._listening = False  # the verdict is there
 
+    def _examine(self, process: "subprocess.Popen[bytes]") -> None:
+        """A machine that is still there and got nowhere can be asked why."""
+        monitor = self._launch.monitor
+        stuck = self._ending.kind in ("hung", "time", "crashed")
+        if monitor is not None and stuck and process.poll() is None:
+            self._ending.state = forensics.collect(monitor, self._launch.folder)
+
     def _stop(self, process: "subprocess.Popen[bytes]") -> None:
         exited = process.poll()
         kill_group(process.pid)
@@ -285,6 +294,8 @@ class Machine:
             os.close(fd)
         if self._launch.console == "fifo":
             (self._launch.folder / "console.fifo").unlink(missing_ok=True)
+        if self._launch.monitor is not None:
+            self._launch.monitor.unlink(missing_ok=True)
 
     def _after_exit(self) -> None:
         """What the hypervisor's own log and its status say about an unexpected end."""

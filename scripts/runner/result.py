@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
+from .forensics import State
 from .hypervisor import Adapter, Known
 from .launch import Ending
 from .protocol import Report, Reported
@@ -63,6 +64,7 @@ class CaseResult:
     details: Dict[str, str] = field(default_factory=dict)
     exceptions: List[str] = field(default_factory=list)
     stderr: str = ""  # of the launch that this case brought down
+    state: State = field(default_factory=State)  # of the machine that it brought down
     folder: Optional[Path] = None
     known: Optional[Known] = None
     was: str = ""  # the kind before it was found to be known, or flaky
@@ -97,6 +99,7 @@ class ImageResult:
     booted: bool = False  # the report's first line was seen
     unlaunched: bool = False  # the hypervisor refused before the guest could say anything
     stderr: str = ""
+    state: State = field(default_factory=State)
 
     @property
     def checks(self) -> int:
@@ -166,6 +169,7 @@ class Account:
         guilty = self._blame(report, _what_happened(report, ending))
         if guilty is not None:
             guilty.folder, guilty.stderr = folder, ending.stderr
+            guilty.state = ending.state
         last = max([report.resume, *self._cases])
         # No progress means that the next start would end just like this one.
         return last if before < last < (self.planned or 0) else None

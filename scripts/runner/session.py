@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shlex
 import struct
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
@@ -15,12 +18,15 @@ from .catalog import Entry
 from .errors import UserError
 from .hypervisor import Adapter, fill
 from .image import Image
+from .kernel_log import DEVICE, KernelLog
 from .launch import Ending, Launch, Limits
 from .machine import Machine
 from .media_rom import rom_media
 from .protocol import Parser, Report
-from .result import Account, ImageResult, apply_known, apply_required
+from .result import KERNEL, Account, ImageResult, Problem, apply_known, apply_required
 
+KERNEL_LOG = DEVICE
+_LONGEST_SOCKET = 100  # bytes; systems take 104 to 108
 Listener = Callable[[Report], None]
 
 
@@ -117,10 +123,22 @@ def prepare(job: Job, folder: Path, resume: int) -> Launch:
     )
     for name, text in adapter.files.items():
         (folder / name).write_text(fill(text, values), encoding="utf-8")
-    more = [fill(word, values) for word in adapter.gdb] if job.gdb_port else []
+    monitor = _monitor_path(folder) if adapter.monitor else None
+    values["monitor"] = str(monitor)
+    more = [fill(word, values) for word in adapter.monitor]
+    more += [fill(word, values) for word in adapter.gdb] if job.gdb_port else []
     command = adapter.build(values, [*more, *job.options.extra])
     log = Path(fill(adapter.log, values)) if adapter.log else None
-    return Launch(command, folder, adapter.console, adapter.symptoms, adapter.noise, log)
+    return Launch(command, folder, adapter.console, adapter.symptoms, adapter.noise, log, monitor)
+
+
+def _monitor_path(folder: Path) -> Path:
+    """In the log folder, unless its path is longer than a socket's may be."""
+    path = folder / "monitor"
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"shadowbox-{digest}"
 
 
 def _rom_values(job: Job, words: str, folder: Path) -> Dict[str, str]:
@@ -176,7 +194,7 @@ def run(
         if job.gdb_port:
             break
     result.planned, result.plan_reason = account.planned, account.plan_reason
-    result.problems = account.problems
+    result.problems += account.problems
     result.cases = account.cases(result.interrupted)
     apply_known(result, job.adapter)
     apply_required(result, job.options.require)
@@ -195,7 +213,11 @@ def _launch(
     launch = prepare(job, folder, resume)
     (folder / "command").write_text(shlex.join(launch.command) + "\n", encoding="utf-8")
     machine = Machine(launch, job.limits(), _Listening(parser, listener).feed)
+    log = KernelLog(KERNEL_LOG) if job.adapter.watch_kernel else None
     ending = machine.run()
+    if log is not None:
+        ending.alarms = log.alarms()
+        log.close()
     return parser.finish(), ending
 
 
@@ -206,6 +228,9 @@ def _note(result: ImageResult, report: Report, ending: Ending) -> None:
     result.notes += [note for note in report.notes if note not in result.notes]
     result.interrupted = result.interrupted or ending.kind == "interrupted"
     result.stderr = result.stderr or ending.stderr
+    result.state = result.state if result.state.lines else ending.state
+    if ending.alarms:
+        result.problems.append(Problem(KERNEL, "\n".join(ending.alarms)))
     result.booted = result.booted or report.boots > 0
     if result.launches == 1 and not report.boots and not ending.console_bytes:
         result.unlaunched = ending.kind == "" and ending.status not in (None, 0)
