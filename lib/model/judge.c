@@ -69,6 +69,7 @@ const char *model_mismatch_text(enum model_mismatch mismatch)
 		[MODEL_WRONG_VECTOR] = "wrong outcome",
 		[MODEL_WRONG_ERROR_CODE] = "wrong error code",
 		[MODEL_WRONG_CR2] = "wrong CR2",
+		[MODEL_WRONG_FRAME] = "the data is not that of a permitted translation",
 		[MODEL_ENTRY_CHANGED] = "an entry changed that must not",
 		[MODEL_FLAG_MISSING] = "an accessed or dirty flag is missing",
 		[MODEL_FLAG_FORBIDDEN] = "an accessed or dirty flag is set that must not be",

@@ -191,8 +191,7 @@ struct model_outcome model_permitted(const struct walk *walk,
 	return outcome;
 }
 
-/* The top structure for a linear address; false where a PDPTE register is not present. */
-static bool find_root(const struct model_processor *processor, uint64_t linear, uint64_t *root)
+bool model_root(const struct model_processor *processor, uint64_t linear, uint64_t *root)
 {
 	*root = processor->root;
 	if (!processor->pdpte)
@@ -214,7 +213,7 @@ void model_translate(struct model_answer *answer, const struct model_processor *
 			.vector = VECTOR_GENERAL, .why = "the linear address is not canonical"};
 		return;
 	}
-	if (find_root(processor, linear, &root))
+	if (model_root(processor, linear, &root))
 		walk_linear(&answer->walk, processor->format, &processor->rules, root, linear,
 			    read_entry, memory);
 	else

@@ -50,6 +50,9 @@ struct model_outcome {
 	const char *why;
 };
 
+/* The top structure for a linear address; false where a PDPTE register is not present. */
+bool model_root(const struct model_processor *processor, uint64_t linear, uint64_t *root);
+
 #define MODEL_MOST_OUTCOMES 2
 
 struct model_answer {
@@ -84,6 +87,7 @@ enum model_mismatch {
 	MODEL_WRONG_VECTOR,
 	MODEL_WRONG_ERROR_CODE,
 	MODEL_WRONG_CR2,
+	MODEL_WRONG_FRAME,
 	MODEL_ENTRY_CHANGED,
 	MODEL_FLAG_MISSING,
 	MODEL_FLAG_FORBIDDEN,

@@ -14,22 +14,19 @@ static enum walk_end take_page(struct walk *walk, enum level level, uint64_t ent
 	return WALK_MAPPED;
 }
 
-void walk_linear(struct walk *walk, const struct paging_format *format,
-		 const struct paging_rules *rules, uint64_t root, uint64_t linear,
-		 read_entry_fn *read_entry, const void *memory)
+void walk_on(struct walk *walk, const struct paging_rules *rules, enum level from, uint64_t table,
+	     read_entry_fn *read_entry, const void *memory)
 {
-	uint64_t table = root;
+	const struct paging_format *format = walk->format;
 
-	walk->format = format;
-	walk->linear = linear;
-	walk->count = 0;
 	walk->end = WALK_NOT_PRESENT;
-	for (int number = format->top; number >= PT; number--) {
+	for (int number = from; number >= PT; number--) {
 		struct walk_step *step = &walk->step[walk->count++];
 		enum level level = (enum level)number;
 
 		step->level = level;
-		step->address = table + level_index(format, level, linear) * format->entry_bytes;
+		step->address =
+			table + level_index(format, level, walk->linear) * format->entry_bytes;
 		step->entry = read_entry(memory, step->address);
 		if (!(step->entry & format->present))
 			return;
@@ -43,4 +40,14 @@ void walk_linear(struct walk *walk, const struct paging_format *format,
 		}
 		table = step->entry & ENTRY_ADDRESS;
 	}
+}
+
+void walk_linear(struct walk *walk, const struct paging_format *format,
+		 const struct paging_rules *rules, uint64_t root, uint64_t linear,
+		 read_entry_fn *read_entry, const void *memory)
+{
+	walk->format = format;
+	walk->linear = linear;
+	walk->count = 0;
+	walk_on(walk, rules, format->top, root, read_entry, memory);
 }

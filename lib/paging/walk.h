@@ -35,4 +35,9 @@ void walk_linear(struct walk *walk, const struct paging_format *format,
 		 const struct paging_rules *rules, uint64_t root, uint64_t linear,
 		 read_entry_fn *read_entry, const void *memory);
 
+/* Goes on with a walk, which says format and linear address, behind the steps that it has: from the
+ * structure at `table`, whose entries are of level `from`. */
+void walk_on(struct walk *walk, const struct paging_rules *rules, enum level from, uint64_t table,
+	     read_entry_fn *read_entry, const void *memory);
+
 #endif

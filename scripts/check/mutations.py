@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Dict, Tuple
 
 from mutations_features import FEATURES
+from mutations_history import HISTORY
 from mutations_legacy import LEGACY_FORMATS
 from mutations_modes import MODES
 from mutations_second import SECOND_DIMENSION
@@ -314,6 +315,7 @@ MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
         ),
     },
     **SECOND_DIMENSION,
+    **HISTORY,
     **LEGACY_FORMATS,
     **MODES,
     **FEATURES,
