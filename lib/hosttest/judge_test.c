@@ -14,6 +14,18 @@ static struct model_processor processor;
 static struct model_access access;
 static struct model_answer answer;
 
+/* The flags that some role of the entry of this step gives it: where tables reference themselves
+ * one entry has several. */
+static uint64_t of_all_roles(const uint64_t flags[MOST_LEVELS], unsigned step)
+{
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < answer.walk.count; i++)
+		if (answer.walk.step[i].address == answer.walk.step[step].address)
+			all |= flags[i];
+	return all;
+}
+
 static bool fits_outcome(const struct model_outcome *outcome, const struct model_observation *seen)
 {
 	if (seen->vector != outcome->vector)
@@ -26,14 +38,15 @@ static bool fits_outcome(const struct model_outcome *outcome, const struct model
 	for (unsigned i = 0; i < answer.walk.count; i++) {
 		uint64_t before = answer.walk.step[i].entry, after = seen->entry_after[i];
 
-		if (after != (before | outcome->must[i]) &&
-		    after != (before | outcome->must[i] | outcome->may[i]))
+		if ((after & outcome->must[i]) != outcome->must[i] || (before & ~after))
+			return false;
+		if (after &
+		    ~(before | of_all_roles(outcome->must, i) | of_all_roles(outcome->may, i)))
 			return false;
 	}
 	return true;
 }
 
-/* Each outcome's may flags are at most one here, so that "some of them" is "none or all". */
 static bool fits(const struct model_observation *seen)
 {
 	for (unsigned i = 0; i < answer.count; i++)
@@ -49,7 +62,7 @@ static struct model_observation obedient(unsigned outcome)
 
 	seen.cr2 = answer.walk.linear;
 	for (unsigned i = 0; i < answer.walk.count; i++) {
-		seen.entry_after[i] = answer.walk.step[i].entry | from->must[i];
+		seen.entry_after[i] = answer.walk.step[i].entry | of_all_roles(from->must, i);
 		if (world_random_below(&world, 2))
 			seen.entry_after[i] |= from->may[i];
 	}

@@ -18,6 +18,19 @@ static enum model_mismatch judge_entry(uint64_t before, uint64_t after, uint64_t
 	return before & ~after ? MODEL_ENTRY_CHANGED : MODEL_FITS;
 }
 
+/* What an entry may get in other roles that it plays on the same way: tables may reference
+ * themselves (R27). */
+static uint64_t elsewhere(const struct walk *walk, const struct model_outcome *outcome,
+			  unsigned step)
+{
+	uint64_t flags = 0;
+
+	for (unsigned i = 0; i < walk->count; i++)
+		if (i != step && walk->step[i].address == walk->step[step].address)
+			flags |= outcome->must[i] | outcome->may[i];
+	return flags;
+}
+
 static struct model_verdict judge_outcome(const struct model_answer *answer, unsigned index,
 					  const struct model_observation *seen, uint64_t mask)
 {
@@ -37,8 +50,10 @@ static struct model_verdict judge_outcome(const struct model_answer *answer, uns
 		verdict.mismatch = MODEL_WRONG_ERROR_CODE;
 	}
 	for (unsigned i = 0; i < answer->walk.count && verdict.mismatch == MODEL_FITS; i++) {
+		uint64_t may = outcome->may[i] | elsewhere(&answer->walk, outcome, i);
+
 		verdict.mismatch = judge_entry(answer->walk.step[i].entry, seen->entry_after[i],
-					       outcome->must[i], outcome->may[i]);
+					       outcome->must[i], may);
 		verdict.step = i;
 	}
 	return verdict;

@@ -209,6 +209,11 @@ MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
         "A and D may always be set": ("if (changed & ~(must | may))", "if (false)"),
         "flags may get lost": ("return before & ~after ?", "return false ?"),
         "allowed flags are forbidden": ("~(must | may)", "~must"),
+        "an entry has one role only": ("if (i != step &&", "if (false &&"),
+        "all entries have all roles": (
+            "walk->step[i].address == walk->step[step].address",
+            "walk->step[i].address",
+        ),
         "vectors are not compared": ("if (seen->vector != outcome->vector)", "if (false)"),
         "error codes are not compared": (
             "(seen->error_code ^ outcome->error_code) & mask",
