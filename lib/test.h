@@ -22,6 +22,7 @@
 #include "check/state.h"
 #include "check/subject.h"
 #include "check/system_tables.h"
+#include "check/table_graph.h"
 #include "cpu/control.h"
 #include "cpu/exception.h"
 #include "cpu/features.h"
