@@ -141,6 +141,7 @@ def _read_top(reader: _Reader, name: str) -> Adapter:
         description=reader.text("description"),
         program=reader.text("program"),
         command=reader.strings("command", required=True),
+        batch=reader.strings("batch"),
         path=reader.path,
         override=reader.text("override", ""),
         version=reader.strings("version"),

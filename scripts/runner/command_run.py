@@ -10,7 +10,7 @@ import sys
 from typing import List, Sequence, Tuple
 
 from . import adapter as adapters_of
-from . import debug, execution, options, plan, schedule, selection, session, terminal
+from . import batch, debug, execution, options, plan, schedule, selection, session, terminal
 from .choose import Choice, choose
 from .command import Tree
 from .errors import UserError
@@ -104,7 +104,12 @@ class Run:
     def _dry_run(self, tasks: List[schedule.Task]) -> int:
         for task in tasks:
             job = task.make(task.candidates[0])
-            launch = session.prepare(job, self.root / "build" / "dry-run" / job.name, 0)
+            folder = (self.root / "build" / "dry-run" / job.name).resolve()
+            launch = session.prepare(job, folder, 0)
+            if job.adapter.batch:
+                # It stays up, and the second command needs it.
+                outer = shlex.join(batch.command_of(job.adapter, folder, self.extra))
+                self.terminal.say(f"(cd {shlex.quote(str(folder))} && {outer}) &")
             self.terminal.say(shlex.join(launch.command))
         return 0
 

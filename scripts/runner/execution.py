@@ -56,11 +56,14 @@ class Execution:
         for job, result in made.left_out:
             take(job, result)
         pool = schedule.Schedule(choice, out, folder, live, take)
-        for batch in self._rounds(made.tasks):
-            out.expect(len(batch))
-            pool.run(batch, own.jobs or os.cpu_count() or 1)
-            if interrupted.is_set() or (own.until_fail and self._status(pool.results, made)):
-                break
+        try:
+            for batch in self._rounds(made.tasks):
+                out.expect(len(batch))
+                pool.run(batch, own.jobs or os.cpu_count() or 1)
+                if interrupted.is_set() or (own.until_fail and self._status(pool.results, made)):
+                    break
+        finally:
+            pool.close()
         out.close(folder, [result for _, result in made.left_out])
         status = self._status(pool.results, made)
         reports.close(status, time.monotonic() - began)

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
@@ -16,6 +17,7 @@ from . import media
 from .catalog import Entry
 
 FOLDER = Path(__file__).parent / "hypervisors"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Requirement:
             return matches(self.file, self.pattern)
         flags = os.O_RDWR if self.access == "rw" else os.O_RDONLY
         try:
-            os.close(os.open(self.file, flags | getattr(os, "O_CLOEXEC", 0)))
+            os.close(os.open(in_tree(self.file), flags | getattr(os, "O_CLOEXEC", 0)))
         except OSError:
             return False
         return True
@@ -84,6 +86,7 @@ class Adapter:
     description: str
     program: str
     command: List[str]
+    batch: List[str] = field(default_factory=list)  # starts a machine that serves many launches
     path: str = ""
     override: str = ""
     version: List[str] = field(default_factory=list)
@@ -149,7 +152,8 @@ class Adapter:
         program = self.find_program()
         if program is None or not self.version:
             return ""
-        command = [word.replace("{program}", program) for word in self.version]
+        values = {"program": program, "root": str(ROOT)}
+        command = [fill(word, values) for word in self.version]
         try:
             done = subprocess.run(
                 command,
@@ -166,7 +170,8 @@ class Adapter:
 
     def build(self, values: Dict[str, str], extra: List[str]) -> List[str]:
         """The command line; the user's own arguments come last, where they override."""
-        filled = {"program": self.find_program() or self.program, **values}
+        known = {"program": self.find_program() or self.program, "root": str(ROOT)}
+        filled = {"python": sys.executable, **known, **values}
         return [fill(word, filled) for word in self.command] + extra
 
     def machine_of(self, entry: Entry) -> str:
@@ -178,10 +183,15 @@ def fill(template: str, values: Dict[str, str]) -> str:
     return re.sub(r"\{([a-z]+)\}", lambda m: values.get(m.group(1), m.group()), template)
 
 
+def in_tree(file: str) -> str:
+    """A file name in which {root} stands for the tree's folder."""
+    return file.replace("{root}", str(ROOT))
+
+
 def matches(file: str, pattern: "re.Pattern[str]") -> bool:
     """Does a file of this machine contain the pattern? A file that is not there does not."""
     try:
-        text = Path(file).read_text(encoding="utf-8", errors="replace")
+        text = Path(in_tree(file)).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
     return pattern.search(text) is not None

@@ -38,6 +38,18 @@ def kill_group(pid: int) -> None:
         pass
 
 
+def remember(pid: int) -> None:
+    """A process that `kill_all` must not overlook."""
+    with _live_lock:
+        _live.add(pid)
+
+
+def forget(pid: int) -> None:
+    """The process has ended."""
+    with _live_lock:
+        _live.discard(pid)
+
+
 def kill_all() -> None:
     """Ends every hypervisor at once; their launches return as interrupted."""
     interrupted.set()
@@ -109,8 +121,7 @@ class Machine:
             )
         except OSError as error:
             raise UserError(f"cannot start {launch.command[0]}: {error.strerror}") from None
-        with _live_lock:
-            _live.add(process.pid)
+        remember(process.pid)
         if process.stdout is not None:
             name = "console" if launch.console == "stdout" else "stderr"
             self._listen(os.dup(process.stdout.fileno()), name)
@@ -285,8 +296,7 @@ class Machine:
         kill_group(process.pid)
         process.wait()
         self._ending.status = exited
-        with _live_lock:
-            _live.discard(process.pid)
+        forget(process.pid)
 
     def _cleanup(self) -> None:
         self._selector.close()

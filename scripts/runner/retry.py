@@ -5,31 +5,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, List, Optional
+from typing import List
 
 from . import session
+from .batch import Pool
 from .result import FLAKY, GREEN, PASSED, CaseResult, ImageResult
-from .session import Job, Listener
+from .session import Ears, Job
 
 
-def run(
-    job: Job,
-    folder: Path,
-    listener: Optional[Listener] = None,
-    on_line: Optional[Callable[[str], None]] = None,
-) -> ImageResult:
+def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
     """The image, then its failures as often as is allowed."""
-    result = session.run(job, folder, listener, on_line)
+    result = session.run(job, folder, outers, ears)
     for attempt in range(1, job.options.retries + 1):
         failed = [case for case in result.cases if case.kind not in GREEN]
         if result.interrupted or not (failed or result.problems):
             break
         where = folder / f"retry-{attempt}"
         if result.problems:
-            result = _whole(result, session.run(job, where, listener, on_line), attempt)
+            result = _whole(result, session.run(job, where, outers, ears), attempt)
         else:
             again = replace(job, globs=tuple(case.name for case in failed))
-            _merge(result, failed, session.run(again, where, listener, on_line), attempt)
+            _merge(result, failed, session.run(again, where, outers, ears), attempt)
     return result
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, List, Optional, Set
 
-from . import retry
+from . import batch, retry, session
 from .choose import Choice
 from .errors import UserError
 from .hypervisor import Adapter
@@ -52,6 +52,7 @@ class Schedule:
         self._folder = folder
         self._live = live
         self._record = record
+        self._outers = batch.Pool(folder)
         self._error: Optional[BaseException] = None
         self._lock = threading.Lock()
         self._trial = threading.Lock()
@@ -73,6 +74,10 @@ class Schedule:
         self._idle.clear()
         if self._error is not None:
             raise self._error
+
+    def close(self) -> None:
+        """Nothing more is to be run."""
+        self._outers.close()
 
     def _wait(self) -> None:
         """Not by joining: an interrupted join takes a running thread for a finished one."""
@@ -146,10 +151,11 @@ class Schedule:
 
     def _launch(self, job: Job) -> ImageResult:
         self._output.started(job)
-        on_line = self._output.line if self._live else None
-        return retry.run(
-            job, self._folder / job.name, lambda report: self._output.progress(job, report), on_line
+        ears = session.Ears(
+            lambda report: self._output.progress(job, report),
+            self._output.line if self._live else None,
         )
+        return retry.run(job, self._folder / job.name, self._outers, ears)
 
     def _done(self, job: Job, result: ImageResult) -> None:
         self._record(job, result)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
 from . import media
+from .batch import Pool
 from .catalog import Entry
 from .errors import UserError
 from .hypervisor import Adapter, fill
@@ -28,6 +29,14 @@ from .result import KERNEL, Account, ImageResult, Problem, apply_known, apply_re
 KERNEL_LOG = DEVICE
 _LONGEST_SOCKET = 100  # bytes; systems take 104 to 108
 Listener = Callable[[Report], None]
+
+
+@dataclass(frozen=True)
+class Ears:
+    """Who hears of a launch while it runs."""
+
+    progress: Optional[Listener] = None
+    line: Optional[Callable[[str], None]] = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ class Job:
         return words
 
 
-def prepare(job: Job, folder: Path, resume: int) -> Launch:
+def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -> Launch:
     """The exact launch of an image; makes the media and small files that it asks for."""
     adapter = job.adapter
     words = " ".join(job.words(resume))
@@ -118,6 +127,7 @@ def prepare(job: Job, folder: Path, resume: int) -> Launch:
             "machine": adapter.machine_of(job.entry),
             "tmp": str(folder),
             "console": str(folder / "console.fifo"),
+            "outer": str((outer or folder).resolve()),
             "port": str(job.gdb_port),
         }
     )
@@ -127,7 +137,9 @@ def prepare(job: Job, folder: Path, resume: int) -> Launch:
     values["monitor"] = str(monitor)
     more = [fill(word, values) for word in adapter.monitor]
     more += [fill(word, values) for word in adapter.gdb] if job.gdb_port else []
-    command = adapter.build(values, [*more, *job.options.extra])
+    # The user's arguments are the outer machine's where there is one.
+    extra = () if adapter.batch else job.options.extra
+    command = adapter.build(values, [*more, *extra])
     log = Path(fill(adapter.log, values)) if adapter.log else None
     return Launch(command, folder, adapter.console, adapter.symptoms, adapter.noise, log, monitor)
 
@@ -176,19 +188,16 @@ class _Listening:
         return "finished" if report.terminal else ""
 
 
-def run(
-    job: Job,
-    folder: Path,
-    listener: Optional[Listener] = None,
-    on_line: Optional[Callable[[str], None]] = None,
-) -> ImageResult:
+def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
     """From the first launch to the verdict."""
     result = ImageResult(job.entry.name, job.adapter.name, job.version, folder, job.repeat)
     account = Account([case.name for case in job.image.select(job.globs)])
     resume: Optional[int] = 0
     while resume is not None:
         where = folder / f"resume-{resume}" if resume else folder
-        report, ending = _launch(job, where, resume, listener, on_line)
+        with outers.lend(job.adapter, list(job.options.extra)) as outer:
+            launch = prepare(job, where, resume, outer)
+            report, ending = _launch(job, launch, resume, ears)
         _note(result, report, ending)
         resume = account.add(report, ending, where)
         if job.gdb_port:
@@ -202,17 +211,11 @@ def run(
     return result
 
 
-def _launch(
-    job: Job,
-    folder: Path,
-    resume: int,
-    listener: Optional[Listener],
-    on_line: Optional[Callable[[str], None]],
-) -> Tuple[Report, Ending]:
-    parser = Parser(resume, on_line)
-    launch = prepare(job, folder, resume)
-    (folder / "command").write_text(shlex.join(launch.command) + "\n", encoding="utf-8")
-    machine = Machine(launch, job.limits(), _Listening(parser, listener).feed)
+def _launch(job: Job, launch: Launch, resume: int, ears: Ears) -> Tuple[Report, Ending]:
+    parser = Parser(resume, ears.line)
+    text = shlex.join(launch.command) + "\n"
+    (launch.folder / "command").write_text(text, encoding="utf-8")
+    machine = Machine(launch, job.limits(), _Listening(parser, ears.progress).feed)
     log = KernelLog(KERNEL_LOG) if job.adapter.watch_kernel else None
     ending = machine.run()
     if log is not None:
