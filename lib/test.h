@@ -11,6 +11,7 @@
 #include "check/expect.h"
 #include "check/five_levels.h"
 #include "check/legacy_axes.h"
+#include "check/legacy_invalidation.h"
 #include "check/legacy_rewrite.h"
 #include "check/low_pages.h"
 #include "check/mode_scene.h"
