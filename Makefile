@@ -3,6 +3,7 @@
 # make            every test image, x86/NAME.c -> x86/NAME.flat
 # make check      host tests, the runner's tests, style and types, then the suite
 # make index      docs/cases.md, the list of all cases
+# make man        docs/run.1, the manual page of ./run
 # make format     lay out C and Python sources
 # make clean
 

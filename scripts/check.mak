@@ -6,7 +6,7 @@
 # make check-runner       the runner's own tests
 # make check-style        layout, types, shell, lengths, licences
 # make check-images       what each ELF file holds, and that it boots by every way in
-# make check-docs         the index of cases is up to date, the documents' code compiles and runs
+# make check-docs         the index of cases and the manual page are up to date, the documents' code compiles and runs
 # make check-suite        the suite on QEMU TCG and on Bochs
 # make mutate-model       every known way to break the model is noticed by the host tests
 
@@ -22,7 +22,7 @@ OTHER_TOOLS := $(if $(findstring clang,$(CC)),CC=gcc LD=ld CFLAGS_COPIES= LDFLAG
 		    CC=clang LD=ld.lld CFLAGS_COPIES= LDFLAGS_RWX=)
 PARTS       := check-build check-host check-runner check-style check-images check-docs check-suite
 
-.PHONY: check $(PARTS) mutate-model index
+.PHONY: check $(PARTS) mutate-model index man
 check: $(PARTS)
 
 # host_build NAME FLAGS: $(HOST)/NAME/tests. The frame alone uses the host's library as it is.
@@ -61,12 +61,16 @@ check-images: all check-build
 
 check-docs: all
 	$(PYTHON) scripts/index --check $(IMAGES)
+	$(PYTHON) scripts/man --check
 	$(PYTHON) scripts/check/snippets --folder $(BUILD)/docs --compile '$(CC) $(CFLAGS) $(TARGET)' \
 		--link '$(LD) $(LDFLAGS) $(OBJECTS)' docs/writing-a-test.md
 
 check-suite: all
 	@status=0; for on in qemu-tcg bochs; do \
 		echo "./run --on $$on"; ./run --on $$on </dev/null || status=1; done; exit $$status
+
+man:
+	$(PYTHON) scripts/man
 
 index: all
 	$(PYTHON) scripts/index $(IMAGES)

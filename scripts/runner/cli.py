@@ -18,13 +18,18 @@ from .machine import kill_all
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def main(argv: Optional[List[str]] = None, root: Path = ROOT, hypervisors: Path = FOLDER) -> int:
+def main(
+    argv: Optional[List[str]] = None,
+    root: Path = ROOT,
+    hypervisors: Path = FOLDER,
+    logs: Optional[Path] = None,
+) -> int:
     """The exit status of ./run."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminated)
     try:
         run = command.find(sys.argv[1:] if argv is None else argv)
-        return run(command.Tree(root, hypervisors))
+        return run(command.Tree(root, hypervisors, logs or root / "logs"))
     except UserError as error:
         sys.stdout.flush()
         terminal.complain(str(error))

@@ -15,6 +15,7 @@ from typing import Callable, Dict, List
 # Name and what it is good for. A module is loaded when its command is used.
 COMMANDS: Dict[str, str] = {
     "compare": "what changed between two runs",
+    "bundle": "one executable file with images and the runner in it",
 }
 
 
@@ -24,6 +25,7 @@ class Tree:
 
     root: Path
     hypervisors: Path
+    logs: Path
 
 
 def find(argv: List[str]) -> "Callable[[Tree], int]":

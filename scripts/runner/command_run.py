@@ -10,7 +10,8 @@ import sys
 from typing import List, Sequence, Tuple
 
 from . import adapter as adapters_of
-from . import batch, debug, execution, options, plan, schedule, selection, session, terminal
+from . import batch, completion, debug, execution
+from . import options, plan, schedule, selection, session, terminal
 from .choose import Choice, choose
 from .command import Tree
 from .errors import UserError
@@ -49,12 +50,16 @@ class Run:
         self.argv = list(argv)
         self.root = tree.root
         self.hypervisors = tree.hypervisors
+        self.logs = tree.logs
         # Two readers of one stream would understand neither.
         reports = writer.uses_stdout(own)
         self.terminal = terminal.Terminal(sys.stderr if reports else sys.stdout)
 
     def main(self) -> int:
         own = self.options
+        if own.completion:
+            self.terminal.say(completion.script(own.completion, options.parser()).rstrip())
+            return 0
         config = self.root / "unittests.cfg"
         images = selection.select(config, own.images, own.group, own.case)
         images = [item for item in images if plan.in_shard(item.entry.name, own.shard)]
@@ -136,7 +141,7 @@ class Run:
         self.terminal.say(choice.first_line(used))
 
     def _run(self, made: plan.Plan, choice: Choice) -> int:
-        shared = execution.Execution(self.options, self.argv, self.root, self.terminal)
+        shared = execution.Execution(self.options, self.argv, self.logs, self.terminal)
         return shared.run(made, choice)
 
 

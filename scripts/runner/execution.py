@@ -26,11 +26,11 @@ class Execution:
     """The steps of a run."""
 
     def __init__(
-        self, own: argparse.Namespace, argv: List[str], root: Path, terminal: Terminal
+        self, own: argparse.Namespace, argv: List[str], logs: Path, terminal: Terminal
     ) -> None:
         self.options = own
         self.argv = argv
-        self.root = root
+        self.logs = logs
         self.terminal = terminal
 
     def run(self, made: Plan, choice: Choice) -> int:
@@ -42,7 +42,7 @@ class Execution:
             for adapter in task.candidates[:1]:
                 record.hypervisors[adapter.name] = choice.version(adapter)
         reports = writer.Writer(own, record)
-        folder = _new_log_folder(self.root / "logs")
+        folder = _new_log_folder(self.logs)
         verbosity = int(own.verbose) - int(own.quiet)
         once = own.repeat < 2 and not own.until_fail
         live = len(made.tasks) == 1 and bool(own.images) and verbosity >= 0 and once

@@ -16,6 +16,7 @@ from .result import CaseResult, ImageResult
 from .session import Job
 
 _WIDTH = 11
+PROGRAM = "./run"  # how people start it
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+\b")
 # In this order; whatever else a block holds follows behind.
 _FIRST = ("message", "access", "walk", "expected", "observed", "at", "manual")
@@ -59,7 +60,7 @@ def _exceptions(path: Path, lines: List[str]) -> List[str]:
 
 def replay(job: Job, result: ImageResult, case: Optional[CaseResult]) -> str:
     """The command that runs just this again."""
-    words = ["./run", relative(job.entry.file)]
+    words = [PROGRAM, relative(job.entry.file) if PROGRAM == "./run" else job.entry.name]
     if case is not None:
         words += ["--case", case.name]
     words += ["--on", job.adapter.name]

@@ -8,6 +8,7 @@ import os
 from typing import List, NoReturn, Optional, Tuple
 
 from .command import COMMANDS
+from .completion import SHELLS
 from .errors import UserError
 
 _EPILOG = """\
@@ -29,6 +30,19 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message} (./run --help shows what there is)")
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """-g, --group GROUP instead of -g GROUP, --group GROUP; and room for help beside it."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
+
+
 def parse(argv: List[str]) -> Tuple[argparse.Namespace, List[str]]:
     """The runner's own options, and the hypervisor's arguments after `--`."""
     own, extra = argv, []
@@ -46,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         usage="./run [options] [IMAGE...] [-- HYPERVISOR ARGUMENTS]\n       ./run COMMAND ...",
         description="Runs test images under hypervisors and judges their reports.",
         epilog=_commands() + _EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     made.add_argument(
@@ -131,6 +145,7 @@ def _add_reports(group: "argparse._ArgumentGroup") -> None:
     add("--junit", default="", metavar="FILE", help="JUnit's XML")
     add("--tap", default="", metavar="FILE", help="TAP 14, a subtest for each image")
     add("--ktap", default="", metavar="FILE", help="KTAP 1, as the Linux kernel's tools read it")
+    add("--completion", choices=SHELLS, help="print completion for a shell")
     add("--github", action="store_true", help="annotations, and the summary of a GitHub step")
 
 
