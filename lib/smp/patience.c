@@ -8,7 +8,8 @@
 #define TICKS_PER_MS	  3000000ull
 #define INTERPRETED_TICKS 10000ull /* in the place of TICKS_PER_MS */
 #define PROBES		  16
-#define TURNS_PER_LOOK	  64 /* RDTSC may be slower than PAUSE */
+#define TURNS_PER_PAUSE	  32
+#define TURNS_PER_LOOK	  256
 
 /* CPUID takes a processor or a hypervisor hundreds of ticks. */
 static bool tsc_counts_instructions(void)
@@ -36,8 +37,10 @@ struct patience patience_start(void)
 
 bool patience_left(struct patience *patience)
 {
+	if (++patience->turns % TURNS_PER_PAUSE)
+		return true;
 	pause();
-	if (++patience->turns % TURNS_PER_LOOK)
+	if (patience->turns % TURNS_PER_LOOK)
 		return true;
 	return read_tsc() - patience->start < milliseconds(LONGEST_WAIT_MS);
 }

@@ -17,7 +17,9 @@ struct patience {
 
 struct patience patience_start(void);
 
-/* PAUSE; false when it has been too long. */
+/* A turn of a loop that waits; false when it has been too long. PAUSE makes a hypervisor run the
+ * other processor where both share a host CPU; since some take locks for it, it is not made in
+ * every turn. */
 bool patience_left(struct patience *patience);
 
 /* The length in TSC ticks of so many thousandths of a second, or of as much work as an interpreter

@@ -154,6 +154,22 @@ struct outcome attempt_on(unsigned processor, struct access access)
 	return elsewhere.outcome;
 }
 
+void rest(unsigned self, const volatile uint64_t *unless)
+{
+	beat(self);
+	if (!self) {
+		if (!take_request(self))
+			pause();
+		look_after_processors();
+		return;
+	}
+	__asm__ volatile("cli" : : : "memory");
+	if (*unless)
+		__asm__ volatile("sti" : : : "memory");
+	else
+		__asm__ volatile("sti; hlt" : : : "memory");
+}
+
 void beat(unsigned self)
 {
 	processors[self].beats++;
