@@ -26,9 +26,11 @@ SUBJECT(table_write_race, "stores to paging structures by another processor");
 #define FEWEST	 16
 #define IGNORED	 (0x15ull << 52) /* so that the upper half of an entry matters, too */
 
-static const enum store methods[] = {STORE_MOV8,      STORE_MOV4,     STORE_XCHG,
-				     STORE_CMPXCHG,   STORE_MOV1,     STORE_LOCK_AND_OR,
-				     STORE_REP_MOVSB, STORE_LOCK_XADD};
+/* The first WHOLE of them never leave an entry with a part of an address. */
+static const enum store methods[] = {STORE_MOV8,	STORE_MOV4,	 STORE_XCHG,
+				     STORE_CMPXCHG,	STORE_LOCK_XADD, STORE_MOV1,
+				     STORE_LOCK_AND_OR, STORE_REP_MOVSB};
+#define WHOLE 5
 
 static struct scene {
 	struct page page;
