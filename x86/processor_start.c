@@ -88,3 +88,99 @@ TEST(interrupts_arrive_and_are_acknowledged,
 	expect(counter == 100ull * (count - 1), "%llu of %u interrupts",
 	       (unsigned long long)counter, 100 * (count - 1));
 }
+
+/* A root under which the page where processors start, and the one behind it, lead to other frames;
+ * other_tag is in the second one's. */
+#define OTHER_TAG 0x77
+#define LOW_TAG	  0x55
+
+struct other_world {
+	gpa_t root, low_page; /* the page behind the start page */
+	struct outcome before;
+	uint64_t controls;
+};
+
+static void make_other_world(struct other_world *world)
+{
+	uint64_t *root = identity(world->root = copy_root());
+	uint64_t *pdpt = identity(frame_alloc()), *pd = identity(frame_alloc());
+	uint64_t *pt = identity(frame_alloc()), *old_pdpt, *old_pd;
+
+	old_pdpt = identity(GPA(root[0] & ENTRY_ADDRESS));
+	old_pd = identity(GPA(old_pdpt[0] & ENTRY_ADDRESS));
+	memcpy(pdpt, old_pdpt, PAGE_4K);
+	memcpy(pd, old_pd, PAGE_4K);
+	for (unsigned i = 0; i < 512; i++)
+		pt[i] = (uint64_t)i * PAGE_4K | P | RW;
+	pt[start_page().value / PAGE_4K] = filled_frame(1).value | P | RW;
+	world->low_page = gpa_plus(start_page(), PAGE_4K);
+	pt[world->low_page.value / PAGE_4K] = filled_frame(OTHER_TAG).value | P | RW;
+	pd[0] = gpa_of(pt).value | P | RW;
+	pdpt[0] = gpa_of(pd).value | P | RW;
+	root[0] = gpa_of(pdpt).value | P | RW;
+}
+
+/* On the processor that INIT is for: in that world, with these controls and every translation
+ * cached. */
+static void live_in_other_world(unsigned self, void *argument)
+{
+	struct other_world *world = argument;
+
+	write_cr3(world->root.value);
+	write_cr4(read_cr4() | world->controls);
+	attempt_as(self, fetch_access(LINEAR(start_page().value)));
+	world->before = attempt_as(self, read_access(LINEAR(world->low_page.value), 8));
+}
+
+static void init_in_other_world(unsigned count, uint64_t controls)
+{
+	struct other_world world = {.controls = controls};
+	const struct found_at_start *found = found_at_start();
+	struct outcome after;
+
+	make_other_world(&world);
+	frame_fill(world.low_page, PAGE_4K, LOW_TAG);
+	read_when_starting(world.low_page);
+	for (unsigned i = 1; i < count; i++) {
+		run_on(i, live_in_other_world, &world);
+		expect(world.before.value[0] == frame_word(OTHER_TAG), "value 0x%llx",
+		       (unsigned long long)world.before.value[0]);
+		restart_processor(i);
+		expect(found->word == (uint32_t)frame_word(LOW_TAG),
+		       "real-mode code of processor %u read 0x%x", i, found->word);
+		expect(!(found->cr0 & (CR0_PG | CR0_PE)) && !found->cr4 && !found->cr3 &&
+			       !found->efer,
+		       "processor %u: CR0 0x%x, CR3 0x%x, CR4 0x%x, EFER 0x%x", i, found->cr0,
+		       found->cr3, found->cr4, found->efer);
+		after = attempt_on(i, read_access(LINEAR(world.low_page.value), 8));
+		expect(after.vector == NO_VECTOR && after.value[0] == frame_word(LOW_TAG),
+		       "after paging was turned on again processor %u read 0x%llx", i,
+		       (unsigned long long)after.value[0]);
+	}
+}
+
+TEST(init_leaves_paging,
+     "After INIT and SIPI from 64-bit mode, code runs in physical memory with CR0.PG, CR4 and EFER "
+     "0",
+     INIT, "two_processors")
+{
+	unsigned count = start_processors(3);
+
+	for (unsigned n = 0; n < 10; n++)
+		init_in_other_world(count, 0);
+}
+
+TEST(init_leaves_paging_with_pcids,
+     "The same from 64-bit mode with PCIDs and global pages, SMEP and SMAP", INIT,
+     "two_processors pcid")
+{
+	unsigned count = start_processors(3);
+	uint64_t controls = CR4_PCIDE | CR4_PGE;
+
+	if (has(FEATURE_smep))
+		controls |= CR4_SMEP;
+	if (has(FEATURE_smap))
+		controls |= CR4_SMAP;
+	for (unsigned n = 0; n < 10; n++)
+		init_in_other_world(count, controls);
+}

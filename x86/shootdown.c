@@ -9,12 +9,11 @@
  * was answered used a stale translation; a word of a frame that changes after its round was
  * answered was written through one.
  *
- * Caught here: shadow pagers that drop a translation on one processor only, or whose own flush of
- * the others is lost or late (KS39, XS28), that keep parts of a large page that was split (KS28,
- * KS29 with another processor), and flushes that are skipped for a processor that seems not to run.
+ * Caught here: shadow pagers that drop a translation on one processor only, whose flush of the
+ * others is lost or late (KS39, XS28), or that keep parts of a large page that was split (KS28,
+ * KS29).
  *
- * Not checked: what is used before the answer, old or new (transistency litmus tests look at that);
- * rights (shootdown_rights).
+ * Not checked: what is used before the answer; rights (shootdown_rights).
  */
 #include "test.h"
 
@@ -187,7 +186,6 @@ static void shoot_all_ways(bool global)
 			progress("%llu rounds", (unsigned long long)rounds);
 		}
 	}
-	note("%u processors, %llu rounds", scene.count, (unsigned long long)rounds);
 }
 
 /* A new frame behind new structures below `level`. */

@@ -23,7 +23,7 @@ SUBJECT(table_write_race, "stores to paging structures by another processor");
 #define SLOTS	 8 /* entries of a structure that are used */
 #define TABLES	 4
 #define SLICE_MS 25
-#define FEWEST	 16
+#define FEWEST	 6
 #define IGNORED	 (0x15ull << 52) /* so that the upper half of an entry matters, too */
 
 /* The first WHOLE of them never leave an entry with a part of an address. */
@@ -52,9 +52,9 @@ static unsigned first_index(void)
 	return level_index(current_format(), scene.leaf, scene.first.value);
 }
 
-static uint64_t bytes_each(void)
+static linear_t linear_of(unsigned slot)
 {
-	return level_bytes(current_format(), scene.leaf);
+	return linear_plus(scene.first, slot * scene.page.bytes);
 }
 
 /* What pass `pass` of a round stores into an entry. */
@@ -68,7 +68,7 @@ static void begin(enum level leaf, enum level hot_level)
 	memset(&scene, 0, sizeof(scene));
 	scene.leaf = leaf;
 	scene.page = map_page_at(leaf, frames_alloc(leaf == PD ? PAGE_2M : PAGE_4K), P | RW | US);
-	scene.first = LINEAR(scene.page.linear.value & ~(SLOTS * bytes_each() - 1));
+	scene.first = LINEAR(scene.page.linear.value & ~(SLOTS * scene.page.bytes - 1));
 	for (unsigned i = 0; i < SLOTS; i++) {
 		gpa_t frame = frames_alloc(scene.page.bytes);
 
@@ -118,11 +118,6 @@ static void keep_storing(unsigned self, void *argument)
 		store_passes(round);
 		__atomic_store_n(&scene.finished, round, __ATOMIC_SEQ_CST);
 	}
-}
-
-static linear_t linear_of(unsigned slot)
-{
-	return linear_plus(scene.first, slot * bytes_each());
 }
 
 /* Every entry is what was stored last, but for A and D, and every address leads where it says. */

@@ -31,7 +31,7 @@ struct found_at_start {
 const struct found_at_start *found_at_start(void);
 void read_when_starting(gpa_t below_1_mbyte);
 
-/* The page below 1 MByte at which processors start. */
+/* The page below 1 MByte at which processors start; the one behind it is RAM, too. */
 gpa_t start_page(void);
 
 /* Work for another processor, which knows itself as `self`. finish_work() waits for its end, and

@@ -92,7 +92,7 @@ static void prepare_memory(void)
 	if (!start_at)
 		for (uint64_t page = 8 * PAGE_4K; page < LOW_MEMORY_END && !start_at;
 		     page += PAGE_4K)
-			if (is_ram(GPA(page), PAGE_4K))
+			if (is_ram(GPA(page), 2 * PAGE_4K))
 				start_at = page;
 	if (!start_at)
 		end_case_skipped("low_memory", "no RAM below 1 MByte, where processors start");
