@@ -134,6 +134,31 @@ HOST_TEST(model_agrees_on_32_bit_and_pae_paging)
 	}
 }
 
+/* By hand: there is nothing to be naive about. */
+HOST_TEST(without_paging_everything_is_allowed_and_nothing_marked)
+{
+	for (unsigned i = 0; i < 64; i++) {
+		struct model_processor processor = {.format = &paging_off,
+						    .wp = i & 1,
+						    .smep = i & 2,
+						    .smap = i & 4,
+						    .root = 0x5000};
+		struct model_access access = {.linear = 0xfffff123,
+					      .bytes = 4,
+					      .write = i & 8,
+					      .fetch = i & 16,
+					      .user = i & 32};
+		struct model_answer answer;
+
+		model_translate(&answer, &processor, &access, read_entry, 0);
+		expect_equal(answer.outcome[0].vector, MODEL_COMPLETES);
+		expect_equal(answer.outcome[0].error_code, 0);
+		expect_equal(answer.walk.count, 0);
+		expect_equal(answer.walk.end, WALK_MAPPED);
+		expect_equal(answer.walk.physical, 0xfffff123);
+	}
+}
+
 HOST_TEST(pdptes_have_reserved_bits)
 {
 	for (unsigned width = 32; width <= 52; width++) {

@@ -135,7 +135,7 @@ static uint64_t error_code(const struct walk *walk, const struct model_processor
  * tables that reference themselves that may be one of those above as well. */
 static void complete(struct model_outcome *outcome, const struct walk *walk, bool write)
 {
-	uint64_t mapping = walk->step[walk->count - 1].address;
+	uint64_t mapping = walk->count ? walk->step[walk->count - 1].address : 0;
 
 	outcome->vector = MODEL_COMPLETES;
 	outcome->why = "allowed";
@@ -180,7 +180,7 @@ struct model_outcome model_permitted(const struct walk *walk,
 		why = "an entry is not present";
 	else if (walk->end == WALK_RESERVED)
 		why = "a reserved bit is set";
-	else
+	else if (walk->count) /* without paging there are no rights */
 		why = denial(walk, processor, access, write);
 	if (why)
 		fault(&outcome, walk, error_code(walk, processor, access, write), why);

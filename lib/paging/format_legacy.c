@@ -82,6 +82,8 @@ const struct paging_format paging_pae = {
 			  .reserved_of_page = BITS(20, 13)}},
 };
 
+const struct paging_format paging_off = {.name = "no", .linear_bits = 32};
+
 uint64_t reserved_in_pdpte(const struct paging_rules *rules, uint64_t entry)
 {
 	if (!(entry & P))

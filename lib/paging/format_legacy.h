@@ -11,6 +11,7 @@
 extern const struct paging_format paging_32bit;		    /* CR4.PSE = 1 */
 extern const struct paging_format paging_32bit_without_pse; /* PS of a PDE is ignored */
 extern const struct paging_format paging_pae;
+extern const struct paging_format paging_off; /* CR0.PG = 0: no structures, no rights */
 
 #define PDPTE_REGISTERS 4
 #define PDPTE_SHIFT	30	 /* of the linear address */

@@ -33,6 +33,8 @@ static bool is_pae(void)
 
 const struct paging_format *current_format(void)
 {
+	if (!(read_cr0() & CR0_PG))
+		return &paging_off;
 	if (is_pae())
 		return &paging_pae;
 	return read_cr4() & CR4_PSE ? &paging_32bit : &paging_32bit_without_pse;
@@ -112,7 +114,7 @@ volatile uint64_t *pdptes_in_memory(void)
 
 const uint64_t *current_pdptes(void)
 {
-	return is_pae() ? registers : NULL;
+	return current_format() == &paging_pae ? registers : NULL;
 }
 
 void note_pdptes(void)

@@ -49,5 +49,11 @@ void walk_linear(struct walk *walk, const struct paging_format *format,
 	walk->format = format;
 	walk->linear = linear;
 	walk->count = 0;
-	walk_on(walk, rules, format->top, root, read_entry, memory);
+	if (format->top) {
+		walk_on(walk, rules, format->top, root, read_entry, memory);
+		return;
+	}
+	walk->end = WALK_MAPPED;
+	walk->physical = linear;
+	walk->page_bytes = 1ull << format->linear_bits;
 }

@@ -30,7 +30,7 @@ struct walk {
 	uint64_t page_bytes; /* and in a page of which size */
 };
 
-/* Walks from the structure at physical address `root`. */
+/* Walks from the structure at physical address `root`. Without paging there are no steps. */
 void walk_linear(struct walk *walk, const struct paging_format *format,
 		 const struct paging_rules *rules, uint64_t root, uint64_t linear,
 		 read_entry_fn *read_entry, const void *memory);

@@ -19,6 +19,7 @@ _LAST = "walk->step[walk->count - 1].entry"
 
 MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
     "lib/model/model.c": {
+        "there are rights without paging": ("else if (walk->count) /*", "else /*"),
         "PDPTEs that are not present lead on": (
             "return processor->pdpte[linear >> PDPTE_SHIFT] & P",
             "return true",
@@ -302,6 +303,8 @@ MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
         ),
     },
     "lib/paging/walk.c": {
+        "structures are walked without paging": ("if (format->top) {", "if (true) {"),
+        "without paging everything is page 0": ("walk->physical = linear;", "walk->physical = 0;"),
         "the offset in a large page is cut": (
             "(walk->linear & offset_mask)",
             "(walk->linear & 0xfff)",
