@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from .errors import UserError, at
 from .needs import unknown_words, vocabulary
@@ -18,6 +18,27 @@ MACHINES = ("any", "microvm", "pc", "q35")
 # Seconds before the hypervisor's time scale. Silence is shorter: a live image says something.
 DEFAULT_TIMEOUT = 60
 DEFAULT_SILENCE = 20
+
+
+@dataclass
+class Foreign:
+    """What an image of another suite asks for beyond the keys of ours (--kut)."""
+
+    params: Tuple[str, ...] = ()  # arguments for QEMU
+    devices: Tuple[str, ...] = ()  # those that only QEMU has, and that can be missed elsewhere
+    accel: str = ""
+    reason: str = ""  # why it cannot run here
+
+    def lacks(self, program: str, command: Sequence[str]) -> str:
+        """What a hypervisor with this program and command cannot do for it."""
+        if self.reason:
+            return self.reason
+        qemu = program.startswith("qemu-system-")
+        if self.params and not qemu:
+            return f"needs qemu: {' '.join(self.params)}"
+        if self.accel and not (qemu and self.accel in command):
+            return f"needs accel: {self.accel} only"
+        return ""
 
 
 @dataclass
@@ -35,6 +56,7 @@ class Entry:
     groups: Tuple[str, ...] = ()
     timeout: int = DEFAULT_TIMEOUT
     silence: int = DEFAULT_SILENCE
+    foreign: Optional[Foreign] = None
     line: int = 0
     set_at: Dict[str, int] = field(default_factory=dict)  # key -> line
 

@@ -7,11 +7,12 @@ import argparse
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import List, Sequence, Tuple
 
 from . import adapter as adapters_of
 from . import batch, completion, debug, execution
-from . import options, plan, schedule, selection, session, terminal
+from . import kut, options, plan, schedule, selection, session, terminal
 from .choose import Choice, choose
 from .command import Tree
 from .errors import UserError
@@ -61,7 +62,10 @@ class Run:
             self.terminal.say(completion.script(own.completion, options.parser()).rstrip())
             return 0
         config = self.root / "unittests.cfg"
-        images = selection.select(config, own.images, own.group, own.case)
+        if own.kut:
+            images = kut.select(Path(own.kut), own.images, own.group)
+        else:
+            images = selection.select(config, own.images, own.group, own.case)
         images = [item for item in images if plan.in_shard(item.entry.name, own.shard)]
         if own.list:
             return self._list(images)

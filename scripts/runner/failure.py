@@ -61,6 +61,9 @@ def _exceptions(path: Path, lines: List[str]) -> List[str]:
 def replay(job: Job, result: ImageResult, case: Optional[CaseResult]) -> str:
     """The command that runs just this again."""
     words = [PROGRAM, relative(job.entry.file) if PROGRAM == "./run" else job.entry.name]
+    if job.entry.foreign is not None:
+        folder = relative(job.entry.file.parent.parent)
+        return shlex.join([PROGRAM, "--kut", folder, job.entry.name, "--on", job.adapter.name])
     if case is not None:
         words += ["--case", case.name]
     words += ["--on", job.adapter.name]

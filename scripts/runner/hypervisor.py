@@ -141,6 +141,10 @@ class Adapter:
                 return f"needs {need}, which {self.name} does not offer"
         if self.machines and entry.machine not in self.machines:
             return f"needs machine {entry.machine}, which {self.name} does not have"
+        if entry.foreign is not None:
+            if self.image == "rom":
+                return f"needs multiboot, by which {self.name} does not boot"
+            return entry.foreign.lacks(self.program, self.command)
         return ""
 
     def _offers_here(self, need: str) -> bool:

@@ -88,6 +88,9 @@ def _add_what(group: "argparse._ArgumentGroup") -> None:
         "--shard", type=_shard, metavar="I/N", help="the I-th of N parts; an image stays in its own"
     )
     add("--on", default="", metavar="NAME[,NAME]", help="hypervisors; auto: the first that fits")
+    add(
+        "--kut", default="", metavar="DIR", help="images of a kvm-unit-tests tree, as it lists them"
+    )
     add("--list", action="store_true", help="show images and cases without booting anything")
     add("--dry-run", action="store_true", help="print the exact commands and start nothing")
     add("--gdb", action="store_true", help="stop the guest at its entry and wait for gdb")

@@ -197,7 +197,7 @@ class Account:
             twice.kind, twice.text = BROKEN, "reported twice"
             self.problems.append(Problem(BROKEN, f"two results with number {result.number}"))
             return
-        kind = {"ok": PASSED, "skip": SKIPPED}.get(result.state, FAILED)
+        kind = {"ok": PASSED, "skip": SKIPPED, "known": KNOWN}.get(result.state, FAILED)
         if kind == FAILED and result.details.get("class") == _CLASS:
             kind = MISMATCH
         text = result.reason or result.details.get("message", "")

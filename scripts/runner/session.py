@@ -11,7 +11,7 @@ import struct
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple, Union
 
 from . import media
 from .batch import Pool
@@ -20,6 +20,8 @@ from .errors import UserError
 from .hypervisor import Adapter, fill
 from .image import Image
 from .kernel_log import DEVICE, KernelLog
+from .kut import foreign_arguments
+from .kut_protocol import KutParser
 from .launch import Ending, Launch, Limits
 from .machine import Machine
 from .media_rom import rom_media
@@ -94,6 +96,8 @@ class Job:
     def words(self, resume: int = 0) -> List[str]:
         """The guest's command line."""
         words = list(self.entry.args)
+        if self.entry.foreign is not None:
+            return words  # the others are ours
         if self.globs:
             words.append("case=" + ",".join(self.globs))
         avoided = self.avoided()
@@ -137,6 +141,7 @@ def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -
     values["monitor"] = str(monitor)
     more = [fill(word, values) for word in adapter.monitor]
     more += [fill(word, values) for word in adapter.gdb] if job.gdb_port else []
+    more += foreign_arguments(job.entry, adapter.program, folder)
     # The user's arguments are the outer machine's where there is one.
     extra = () if adapter.batch else job.options.extra
     command = adapter.build(values, [*more, *extra])
@@ -171,7 +176,7 @@ def _rom_values(job: Job, words: str, folder: Path) -> Dict[str, str]:
 class _Listening:
     """Feeds console bytes to the parser and tells the machine when to stop."""
 
-    def __init__(self, parser: Parser, listener: Optional[Listener]) -> None:
+    def __init__(self, parser: Union[Parser, KutParser], listener: Optional[Listener]) -> None:
         self._parser = parser
         self._listener = listener
         self._seen = -1
@@ -212,7 +217,8 @@ def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
 
 
 def _launch(job: Job, launch: Launch, resume: int, ears: Ears) -> Tuple[Report, Ending]:
-    parser = Parser(resume, ears.line)
+    kut = KutParser(ears.line) if job.entry.foreign else None
+    parser = kut or Parser(resume, ears.line)
     text = shlex.join(launch.command) + "\n"
     (launch.folder / "command").write_text(text, encoding="utf-8")
     machine = Machine(launch, job.limits(), _Listening(parser, ears.progress).feed)
@@ -221,6 +227,8 @@ def _launch(job: Job, launch: Launch, resume: int, ears: Ears) -> Tuple[Report, 
     if log is not None:
         ending.alarms = log.alarms()
         log.close()
+    if kut is not None:
+        return kut.conclude(ending, any("isa-debug-exit" in w for w in launch.command)), ending
     return parser.finish(), ending
 
 
