@@ -21,6 +21,8 @@
 #include "check/protection_keys.h"
 #include "check/random.h"
 #include "check/report.h"
+#include "check/sequence.h"
+#include "check/sequence_scene.h"
 #include "check/state.h"
 #include "check/subject.h"
 #include "check/system_tables.h"
