@@ -248,6 +248,5 @@ void sequence_note(void)
 {
 	note("%u of %u accesses used what memory no longer says, of %u that might%s", counts.stale,
 	     counts.accesses, counts.choices,
-	     counts.stale ? ""
-			  : ": nothing seems to be cached here, a lost invalidation may not show");
+	     counts.choices && !counts.stale ? ": what may be kept is not kept here" : "");
 }
