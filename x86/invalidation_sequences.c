@@ -88,8 +88,18 @@ TEST(invlpg_of_the_page_drops_it,
 	try_event(invlpg_here, SCENE_ALL);
 }
 
-TEST(invlpg_of_another_place_drops_upper_levels,
-     "INVLPG of one place drops its whole page, and the upper levels of others", MANUAL, "")
+TEST(invlpg_of_another_place_drops_its_page,
+     "INVLPG of one place drops its whole page, and the upper levels of others, for data accesses",
+     MANUAL, "")
+{
+	scene_sequence.faults_keep = true;
+	try_event(invlpg_there, SCENE_DATA);
+}
+
+/* Apart, for emulators that cache where code is found apart from data. */
+TEST(invlpg_of_another_place_drops_its_page_for_fetches,
+     "INVLPG of one place drops its whole page, and the upper levels of others, for fetches too",
+     MANUAL, "")
 {
 	scene_sequence.faults_keep = true;
 	try_event(invlpg_there, SCENE_ALL);

@@ -150,11 +150,11 @@ static void try_one(enum level at, unsigned change, void (*event)(void), unsigne
 	sequence_edit(&scene_sequence, entry[at], after);
 	event();
 	for (unsigned i = 0; i < 3; i++)
-		use(i & 1, order + i / 2);
+		use(i & 1, order + 5 * (i / 2)); /* a read behind a write, for one */
 	sequence_edit(&scene_sequence, entry[at], before);
 	event();
 	for (unsigned i = 0; i < 3; i++)
-		use(i & 1, order + 4 + i / 2);
+		use(i & 1, order + 4 + 5 * (i / 2));
 }
 
 static void try_scene(enum level page, uint64_t flags, void (*event)(void))
