@@ -184,7 +184,7 @@ class Adapter:
 
 def fill(template: str, values: Dict[str, str]) -> str:
     """Replaces `{word}`; other braces are left alone, since hypervisors have uses for them."""
-    return re.sub(r"\{([a-z]+)\}", lambda m: values.get(m.group(1), m.group()), template)
+    return re.sub(r"\{([a-z0-9]+)\}", lambda m: values.get(m.group(1), m.group()), template)
 
 
 def in_tree(file: str) -> str:

@@ -9,6 +9,9 @@ to the image's PVH entry, with EBX at an hvm_start_info that lies in memory besi
     0xffff0000   64 KBytes of ROM, the reset vector at its end (`rom`)
 
 A launch takes the time that the tests take, where BIOS and GRUB need seconds.
+
+The image comes in files of at most 128 KBytes: Bochs allots memory in blocks of that size, which
+do not lie behind each other, and reads each file in one go into the block where it begins.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import List
 
 INFO_ADDRESS = 0x8000
 _ROM_ADDRESS = 0xFFFF0000
@@ -24,6 +28,8 @@ _CODE = 0xFF00  # in the ROM
 _TABLE = 0xFEE0
 _LOW_RAM = 0xA0000
 _MBYTE = 1 << 20
+_PIECE = 128 << 10
+_PIECES = 3
 _PVH_MAGIC = 0x336EC578
 _PT_LOAD = 1
 
@@ -33,8 +39,8 @@ class RomMedia:
     """Files and the physical addresses that they belong at."""
 
     rom: Path
-    ram: Path
-    ram_address: int
+    ram: List[Path]
+    ram_address: List[int]
     info: Path
     info_address: int
 
@@ -43,9 +49,19 @@ def rom_media(flat: Path, args: str, memory: int, out: Path) -> RomMedia:
     """Writes into `out` the files that boot `flat` with a command line and `memory` MBytes."""
     entry, address, content = _segment(flat.read_bytes())
     out.mkdir(parents=True, exist_ok=True)
-    media = RomMedia(out / "rom.bin", out / "ram.bin", address, out / "info.bin", INFO_ADDRESS)
+    media = RomMedia(
+        out / "rom.bin",
+        [out / f"ram{index + 1}.bin" for index in range(_PIECES)],
+        [address + index * _PIECE for index in range(_PIECES)],
+        out / "info.bin",
+        INFO_ADDRESS,
+    )
     media.rom.write_bytes(_rom(entry))
-    media.ram.write_bytes(content)
+    if address % _PIECE or len(content) > _PIECES * _PIECE:
+        raise ValueError("a segment that does not fit into the files")
+    for index, file in enumerate(media.ram):
+        start, end = index * _PIECE, (index + 1) * _PIECE
+        file.write_bytes(content[start:end])
     media.info.write_bytes(_start_info(args, memory))
     return media
 

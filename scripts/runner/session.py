@@ -163,14 +163,16 @@ def _rom_values(job: Job, words: str, folder: Path) -> Dict[str, str]:
     try:
         made = rom_media(job.entry.file, words, job.entry.memory, folder)
     except (ValueError, struct.error):
-        raise UserError(f"{job.entry.file}: has no segment to put into a ROM medium") from None
-    return {
+        raise UserError(f"{job.entry.file}: has no segment that a ROM medium can hold") from None
+    values = {
         "rom": str(made.rom),
-        "ram": str(made.ram),
-        "ramaddress": hex(made.ram_address),
         "info": str(made.info),
         "infoaddress": hex(made.info_address),
     }
+    for index, (file, address) in enumerate(zip(made.ram, made.ram_address), 1):
+        values[f"ram{index}"] = str(file)
+        values[f"ram{index}address"] = hex(address)
+    return values
 
 
 class _Listening:
