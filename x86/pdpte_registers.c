@@ -67,6 +67,31 @@ TEST(mov_to_cr3_follows_edits, "MOV to CR3 makes a changed PDPTE count, loaded o
 	}
 }
 
+TEST(no_access_writes_to_a_pdpte,
+     "A PDPTE has no accessed flag: whatever is accessed, it stays as it is", MANUAL, "pae")
+{
+	struct pdpte_scene scene;
+	uint64_t was;
+
+	set_pdpte_scene(&scene);
+	was = *scene.pdpte;
+	for (unsigned user = 0; user < 2; user++) {
+		struct access accesses[] = {
+			read_access(scene.page.linear, 4),
+			write_access(scene.page.linear, 4, frame_word(1)),
+			fetch_access(scene.page.linear),
+		};
+
+		for (unsigned i = 0; i < COUNT_OF(accesses); i++) {
+			mov_to_cr3(read_cr3());
+			attempt(user ? as_user(accesses[i]) : accesses[i]);
+			expect(*scene.pdpte == was, "%s: the PDPTE is 0x%llx, not 0x%llx",
+			       user ? "user mode" : "supervisor mode",
+			       (unsigned long long)*scene.pdpte, (unsigned long long)was);
+		}
+	}
+}
+
 /* Bits of a PDPTE that must be 0 in a present one. */
 static bool is_reserved(unsigned bit)
 {

@@ -2,6 +2,7 @@
 #include "boot/boot_info.h"
 
 #include "libc/string.h"
+#include "libc/text.h"
 
 #define MULTIBOOT_LOADED      0x2badb002
 #define MULTIBOOT_HAS_MEMORY  (1u << 0)
@@ -88,6 +89,18 @@ static void read_pvh(struct boot_info *info, const struct pvh_info *pvh)
 		add_range(info, range[i].start, range[i].bytes, range[i].type);
 }
 
+/* Bytes from 1 MByte on that the command line tells, or what every PC has. */
+static uint64_t told_ram(const char *command_line)
+{
+	unsigned long long mbytes;
+	char word[32];
+
+	while (next_word(&command_line, word, sizeof(word)))
+		if (!strncmp(word, "ram=", 4) && parse_number(word + 4, &mbytes) && mbytes > 1)
+			return (mbytes - 1) * MBYTE;
+	return RAM_IF_NOTHING_IS_TOLD;
+}
+
 void boot_info_read(struct boot_info *info, uint32_t magic, uint32_t address)
 {
 	info->protocol = "unknown";
@@ -97,5 +110,5 @@ void boot_info_read(struct boot_info *info, uint32_t magic, uint32_t address)
 	else if (magic == MULTIBOOT_LOADED)
 		read_multiboot(info, at(address));
 	if (!info->range_count)
-		add_range(info, MBYTE, RAM_IF_NOTHING_IS_TOLD, RANGE_IS_RAM);
+		add_range(info, MBYTE, told_ram(info->command_line), RANGE_IS_RAM);
 }

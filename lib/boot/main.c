@@ -64,7 +64,7 @@ static void parse_command_line(struct run_options *options)
 			options->resume = (unsigned)value;
 		} else if (number_option(word, "seed=", &value)) {
 			options->seed = value;
-		} else if (!is_file_name(word)) {
+		} else if (!number_option(word, "ram=", &value) && !is_file_name(word)) {
 			note("unknown word on the command line: '%s'", word);
 		}
 	}

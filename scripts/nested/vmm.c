@@ -278,9 +278,10 @@ static void *run_cpu(void *argument)
 	const struct cpu *cpu = argument;
 
 	for (;;) {
-		if (ioctl(cpu->fd, KVM_RUN, 0) < 0 && errno != EINTR && errno != EAGAIN)
+		if (ioctl(cpu->fd, KVM_RUN, 0) == 0)
+			handle_exit(cpu);
+		else if (errno != EINTR && errno != EAGAIN) /* EAGAIN: woken up by a start-up IPI */
 			died(cpu, strerror(errno));
-		handle_exit(cpu);
 	}
 }
 
