@@ -180,6 +180,19 @@ static void report(const char *file, int line, const struct sequence *sequence, 
 	report_failure(failure);
 }
 
+/* Whether a cached entry can make a difference to what the access does. */
+static bool has_choice(const struct history_answer *answer)
+{
+	const struct history_outcome *memory = &answer->outcome[0];
+
+	for (unsigned i = 1; i < answer->count; i++)
+		if (answer->outcome[i].vector != memory->vector ||
+		    answer->outcome[i].error_code != memory->error_code ||
+		    answer->outcome[i].physical != memory->physical)
+			return true;
+	return false;
+}
+
 /* What was wrong, or NULL; *again when the access has to be made once more. */
 static const char *judge(struct sequence *sequence, const struct access *access,
 			 struct outcome *outcome, struct history_observation *seen, bool *again)
@@ -204,7 +217,7 @@ static const char *judge(struct sequence *sequence, const struct access *access,
 		seen->entry_after[i] = read_identity(NULL, answer->entry[i].address);
 	verdict = history_judge(answer, &asked, seen, ~0ull);
 	counts.accesses++;
-	counts.choices += answer->count > 1;
+	counts.choices += has_choice(answer);
 	counts.stale += verdict.stale;
 	if (outcome->vector == VECTOR_PF && !sequence->faults_keep)
 		history_page_fault(&sequence->history, asked.linear);
