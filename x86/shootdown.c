@@ -35,7 +35,7 @@ struct alternative {
 };
 
 struct observed {
-	uint64_t stale, answered, tag, uses;
+	uint64_t stale, answered, tag;
 	const char *access;
 };
 
@@ -45,7 +45,7 @@ static struct scene {
 	struct alternative alternative[ALTERNATIVES];
 	unsigned count, initiator;
 	enum shootdown how;
-	volatile uint64_t answered, stop, rounds;
+	volatile uint64_t begun, answered, stop, rounds;
 	struct observed observed[MOST_PROCESSORS];
 	uint64_t stale_writes;
 } scene;
@@ -58,16 +58,14 @@ static volatile uint64_t *word_at(unsigned self)
 /* One access; answers with the tag of the frame that was reached. */
 static uint64_t reached(unsigned self, unsigned n, const char **access)
 {
-	struct outcome outcome;
-
 	switch (n % 16) {
 	case 0:
 		*access = "fetch";
 		return attempt_as(self, fetch_access(scene.linear)).value[0];
 	case 8:
 		*access = "user read";
-		outcome = attempt_as(self, as_user(read_access(scene.linear, 8)));
-		return outcome.value[0] >> 8 & 0xffffffff;
+		return attempt_as(self, as_user(read_access(scene.linear, 8))).value[0] >> 8 &
+		       0xffffffff;
 	default:
 		*access = "read";
 		return *(volatile uint64_t *)(uintptr_t)scene.linear.value >> 8 & 0xffffffff;
@@ -82,11 +80,8 @@ static void use_page(unsigned self, unsigned n)
 	uint64_t tag = reached(self, n, &access);
 
 	*word_at(self) = n;
-	observed->uses++;
-	if (tag >= answered)
-		return;
-	if (!observed->stale++)
-		*observed = (struct observed){1, answered, tag, observed->uses, access};
+	if (tag < answered && !observed->stale++)
+		*observed = (struct observed){1, answered, tag, access};
 }
 
 /* Processor 0 has its interrupts off and comes for the request. */
@@ -114,14 +109,14 @@ static void note_end_of(struct alternative *old)
 
 static void initiate(unsigned self)
 {
-	uint64_t start = read_tsc(), first = scene.answered;
+	uint64_t start = read_tsc(), n = scene.answered, first = n;
 
-	for (uint64_t n = first + 1;
-	     n <= first + FEWEST || read_tsc() - start < milliseconds(SLICE_MS); n++) {
+	while (++n <= first + FEWEST || read_tsc() - start < milliseconds(SLICE_MS)) {
 		struct alternative *next = &scene.alternative[n % ALTERNATIVES];
 
 		look_for_stale_writes(next);
 		next->words[0] = frame_word((uint32_t)n);
+		scene.begun = n;
 		*scene.entry = next->entry;
 		shoot_down_all(self);
 		note_end_of(&scene.alternative[(n - 1) % ALTERNATIVES]);
@@ -132,17 +127,25 @@ static void initiate(unsigned self)
 	shoot_down_others(self, scene.how, scene.linear); /* those that rest */
 }
 
+/* After each answered round a batch of uses, then rest until the next. */
 static void take_part(unsigned self, void *argument)
 {
+	uint64_t done = 0;
+
 	(void)argument;
 	if (self == scene.initiator) {
 		initiate(self);
 		return;
 	}
-	for (unsigned n = self; !scene.stop; n++) {
-		use_page(self, n);
-		if (n % BATCH == 0)
+	while (!scene.stop) {
+		for (unsigned n = 0; n < BATCH; n++)
+			use_page(self, n);
+		if (__atomic_load_n(&scene.answered, __ATOMIC_ACQUIRE) == done &&
+		    done == scene.begun)
 			rest(self, &scene.stop);
+		else if (!take_request(self))
+			pause();
+		done = scene.answered;
 	}
 }
 
@@ -154,11 +157,10 @@ static void judge(void)
 		const struct observed *observed = &scene.observed[i];
 
 		expect(!observed->stale,
-		       "processor %u, after %s by request of processor %u: a %s found the frame of "
-		       "round %llu after round %llu was answered; %llu times of %llu",
+		       "processor %u, %s for processor %u: a %s found round %llu's frame after "
+		       "round %llu; %llu times",
 		       i, how, scene.initiator, observed->access, (unsigned long long)observed->tag,
-		       (unsigned long long)observed->answered, (unsigned long long)observed->stale,
-		       (unsigned long long)observed->uses);
+		       (unsigned long long)observed->answered, (unsigned long long)observed->stale);
 	}
 	for (unsigned i = 0; i < ALTERNATIVES; i++)
 		if (i != scene.answered % ALTERNATIVES)
@@ -172,6 +174,7 @@ static void shoot_all_ways(bool global)
 {
 	uint64_t rounds = 0;
 
+	*scene.entry = scene.alternative[0].entry;
 	scene.count = start_processors(3);
 	for (scene.how = 0; scene.how < SHOOTDOWNS; scene.how++) {
 		if (!shootdown_is_offered(scene.how) ||
@@ -191,11 +194,10 @@ static void shoot_all_ways(bool global)
 /* A new frame behind new structures below `level`. */
 static void add_alternative(unsigned i, const struct page *page, enum level level, uint64_t flags)
 {
-	enum level leaf = page->level;
 	gpa_t frame = frames_alloc(page->bytes);
-	uint64_t entry = frame.value | flags | (leaf > PT ? PS : 0);
+	uint64_t entry = frame.value | flags | (page->level > PT ? PS : 0);
 
-	for (unsigned at = leaf; at < level; at++) {
+	for (unsigned at = page->level; at < level; at++) {
 		gpa_t table = frame_alloc();
 
 		((uint64_t *)identity(
@@ -221,7 +223,6 @@ static void switch_entry(enum level leaf, enum level level, uint64_t flags)
 	begin_scene(page, level);
 	for (unsigned i = 0; i < ALTERNATIVES; i++)
 		add_alternative(i, &page, level, i & 1 ? flags : flags | A | D);
-	*scene.entry = scene.alternative[0].entry;
 	shoot_all_ways(flags & G);
 }
 
@@ -295,6 +296,5 @@ TEST(split_page_is_not_used_after_the_answer,
 		scene.alternative[i + 1] = (struct alternative){
 			large.value | P | RW | US, identity(small), {0}, false};
 	}
-	*scene.entry = scene.alternative[0].entry;
 	shoot_all_ways(false);
 }
