@@ -38,7 +38,7 @@ LDFLAGS_32 := -m elf_i386 $(LINK)
 # What 32-bit images are made of: these, and everything that is named *_32.*.
 BOTH       := boot/boot_info.c boot/header.S boot/main.c libc/string.c libc/text.c \
 	      cpu/exception.c cpu/features.c cpu/svm_features.c cpu/vmx_features.c \
-	      drivers/acpi.c drivers/local_apic.c drivers/power.c drivers/serial.c mem/frames.c \
+	      drivers/acpi.c drivers/local_apic.c drivers/timer.c drivers/power.c drivers/serial.c mem/frames.c \
 	      paging/describe.c paging/format.c paging/format_legacy.c paging/invalidate.c paging/walk.c \
 	      access/access.c model/model.c model/judge.c model/linear.c \
 	      $(patsubst %,check/%.c,expect guard judge_access needs options report run state)

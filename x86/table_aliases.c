@@ -51,6 +51,7 @@ static void try_all_orders(void (*build)(struct ways *ways, unsigned rights), un
 {
 	struct ways ways;
 
+	watch_attempts();
 	for (unsigned first = 0;; first++) {
 		build(&ways, rights);
 		if (first >= ways.count * ACCESSES)

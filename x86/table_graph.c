@@ -26,6 +26,7 @@ static struct table_graph graph;
 /* Many graphs, so that many shapes are seen. */
 static void try_graphs(unsigned graphs, unsigned edits, bool any_store, bool changes_modes)
 {
+	watch_attempts();
 	for (unsigned n = 0; n < graphs; n++) {
 		progress("graph %u of %u", n, graphs);
 		make_table_graph(&graph, 80 + n);

@@ -85,9 +85,18 @@ attempt_by(void (*run_attempt)(struct attempt *attempt), uintptr_t completed, ui
 	return outcome;
 }
 
+static uint64_t attempt_rflags = RFLAGS_FIXED;
+volatile uint64_t attempts_made;
+
+void attempts_are_interruptible(bool interruptible)
+{
+	attempt_rflags = RFLAGS_FIXED | (interruptible ? RFLAGS_IF : 0);
+}
+
 struct outcome attempt(struct access access)
 {
-	return attempt_by(attempt_run, (uintptr_t)attempt_completed, RFLAGS_FIXED, access);
+	attempts_made++;
+	return attempt_by(attempt_run, (uintptr_t)attempt_completed, attempt_rflags, access);
 }
 
 #ifdef __x86_64__
@@ -203,6 +212,11 @@ void text_outcome(struct text *text, const struct outcome *outcome)
 {
 	if (outcome->vector == NO_VECTOR) {
 		text_add(text, "completed, value 0x%llx", (unsigned long long)outcome->value[0]);
+		return;
+	}
+	if (outcome->vector == VECTOR_WATCHDOG) {
+		text_add(text, "no progress: given up by a timer interrupt, RIP 0x%llx",
+			 (unsigned long long)outcome->rip);
 		return;
 	}
 	text_exception(text, outcome->vector, outcome->error_code);

@@ -61,6 +61,11 @@ struct outcome {
 /* Not for access to pages that the image itself runs on. */
 struct outcome attempt(struct access access);
 
+/* From now on with EFLAGS.IF = 1 or not (64-bit images), and how many attempts there were: for
+ * check/watchdog.h. */
+void attempts_are_interruptible(bool interruptible);
+extern volatile uint64_t attempts_made;
+
 /* The same on an application processor (64-bit images), which stays interruptible if it was. */
 struct outcome attempt_of_processor(struct access access);
 

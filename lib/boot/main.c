@@ -64,6 +64,8 @@ static void parse_command_line(struct run_options *options)
 			options->resume = (unsigned)value;
 		} else if (number_option(word, "seed=", &value)) {
 			options->seed = value;
+		} else if (number_option(word, "seconds=", &value)) {
+			options->seconds = (unsigned)value;
 		} else if (!number_option(word, "ram=", &value) && !is_file_name(word)) {
 			note("unknown word on the command line: '%s'", word);
 		}

@@ -5,7 +5,7 @@
 
 #define LONGEST_GLOB 128
 
-static const struct run_options nothing = {"", "", "", 0, 1, "unknown"};
+static const struct run_options nothing = {"", "", "", 0, 1, 0, "unknown"};
 static const struct run_options *current = &nothing;
 
 void set_options(const struct run_options *options)
@@ -51,6 +51,11 @@ bool is_avoided(const char *name)
 bool is_permitted(const char *id)
 {
 	return matches_list(current->permits, id);
+}
+
+unsigned run_seconds(unsigned otherwise)
+{
+	return current->seconds ? current->seconds : otherwise;
 }
 
 uint64_t run_seed(void)

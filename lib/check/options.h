@@ -14,6 +14,7 @@ struct run_options {
 	const char *avoided; /* globs of cases that are known to bring this hypervisor down */
 	unsigned resume;
 	uint64_t seed;
+	unsigned seconds; /* 0: not told */
 	const char *boot; /* "multiboot1" */
 };
 
@@ -32,5 +33,8 @@ bool is_permitted(const char *id);
 
 /* The seed of everything random. */
 uint64_t run_seed(void);
+
+/* For how long a case that knows no end of its own goes on; `otherwise` where nothing was said. */
+unsigned run_seconds(unsigned otherwise);
 
 #endif

@@ -21,6 +21,7 @@
 #define VECTOR_PF	  14
 #define VECTOR_AC	  17
 #define VECTOR_MC	  18
+#define VECTOR_WATCHDOG	  0xf1 /* an interrupt, see check/watchdog.h */
 #define NO_VECTOR	  0xff
 
 /* Page-fault error code (SDM Vol. 3, "Page-Fault Exceptions"). */

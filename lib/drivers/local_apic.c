@@ -3,7 +3,9 @@
 
 #include "cpu/control.h"
 #include "cpu/features.h"
+#include "cpu/io.h"
 #include "drivers/acpi.h"
+#include "drivers/timer.h"
 
 #define MSR_APIC_BASE	     0x1bu
 #define APIC_BASE_X2APIC     (1ull << 10)
@@ -17,6 +19,10 @@
 #define REGISTER_SPURIOUS    0xf0
 #define REGISTER_COMMAND     0x300
 #define REGISTER_DESTINATION 0x310
+#define REGISTER_TIMER	     0x320
+#define REGISTER_COUNT	     0x380
+#define REGISTER_COUNT_NOW   0x390
+#define REGISTER_DIVIDE	     0x3e0
 
 #define SPURIOUS_ENABLE	     0x1ff /* vector 0xff */
 #define COMMAND_INIT	     0x4500u
@@ -25,6 +31,15 @@
 #define COMMAND_OTHERS	     0xc0000u
 #define COMMAND_PENDING	     0x1000u
 #define MOST_POLLS	     1000000
+#define TIMER_PERIODIC	     0x20000u
+#define TIMER_MASKED	     0x10000u
+#define TIMER_MOST	     0xffffffffu
+#define PARTS_OF_A_SECOND    200
+#define MEASUREMENTS	     4
+#define FRACTION	     4 /* of a second, between two interrupts */
+#define DIVIDE_BY_1	     0xb
+#define PIC_MASK	     0x21
+#define SECOND_PIC_MASK	     0xa1
 
 static unsigned listed;
 
@@ -144,4 +159,55 @@ bool send_interrupt(uint32_t apic_id, unsigned vector)
 void end_of_interrupt(void)
 {
 	write_register(REGISTER_EOI, 0);
+}
+
+/* Timer ticks in a part of a second, or more. */
+static uint32_t timer_ticks(void)
+{
+	uint64_t wait = tsc_per_second() / PARTS_OF_A_SECOND, start;
+
+	write_register(REGISTER_COUNT, TIMER_MOST);
+	start = read_tsc();
+	while (read_tsc() - start < wait)
+		pause();
+	return TIMER_MOST - read_register(REGISTER_COUNT_NOW);
+}
+
+/* The timer counts at a rate of its own, which is looked up against the TSC once. */
+static uint32_t timer_count(void)
+{
+	static uint32_t least;
+
+	if (least)
+		return least;
+	write_register(REGISTER_TIMER, TIMER_MASKED);
+	least = timer_ticks();
+	for (unsigned i = 1; i < MEASUREMENTS; i++) {
+		uint32_t ticks = timer_ticks();
+
+		if (ticks < least)
+			least = ticks;
+	}
+	if (least > TIMER_MOST / PARTS_OF_A_SECOND)
+		least = TIMER_MOST / PARTS_OF_A_SECOND;
+	least = least * (PARTS_OF_A_SECOND / FRACTION) + 1;
+	return least;
+}
+
+void local_apic_timer_start(unsigned vector)
+{
+	uint32_t count;
+
+	out8(PIC_MASK, 0xff);
+	out8(SECOND_PIC_MASK, 0xff);
+	write_register(REGISTER_DIVIDE, DIVIDE_BY_1);
+	count = timer_count();
+	write_register(REGISTER_TIMER, vector | TIMER_PERIODIC);
+	write_register(REGISTER_COUNT, count);
+}
+
+void local_apic_timer_stop(void)
+{
+	write_register(REGISTER_COUNT, 0);
+	write_register(REGISTER_TIMER, TIMER_MASKED);
 }

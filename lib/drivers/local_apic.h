@@ -39,4 +39,9 @@ bool send_startup_to_others(uint32_t start);
 bool send_interrupt(uint32_t apic_id, unsigned vector);
 void end_of_interrupt(void);
 
+/* A periodic interrupt, a quarter of a second apart (SDM
+ * Vol. 3, "APIC Timer"); also masks the interrupts of the old controllers. */
+void local_apic_timer_start(unsigned vector);
+void local_apic_timer_stop(void);
+
 #endif

@@ -97,6 +97,7 @@ class Run:
         own = self.options
         shared = session.Options(
             seed=own.seed or "",
+            seconds=own.seconds,
             extra=tuple(self.extra),
             timeout=options.timeout_from_environment(),
             timeout_scale=own.timeout_scale,

@@ -109,6 +109,7 @@ def _add_how(group: "argparse._ArgumentGroup") -> None:
         help="try failures up to N times more; a later pass is flaky, never passed",
     )
     add("--seed", type=_seed, help="seed of everything random in the guest")
+    add("--seconds", type=_positive, default=0, metavar="N", help="how long a soak goes on")
     add("--timeout-scale", type=factor, default=1.0, metavar="X", help="multiply all time limits")
 
 

@@ -47,6 +47,7 @@ class Options:
 
     globs: Tuple[str, ...] = ()
     seed: str = ""
+    seconds: int = 0  # that each case of a soak takes
     extra: Tuple[str, ...] = ()
     timeout: Optional[float] = None  # replaces what the catalog says
     timeout_scale: float = 1.0
@@ -78,6 +79,7 @@ class Job:
         if self.gdb_port:
             return Limits(0, 0)  # people think slowly
         total = float(self.entry.timeout * self.adapter.time_scale)
+        total += options.seconds * len(self.image.cases)
         if options.timeout is not None:
             total = options.timeout
         silence = min(float(self.entry.silence * self.adapter.time_scale), total)
@@ -105,6 +107,8 @@ class Job:
             words.append("avoid=" + ",".join(avoided))
         if self.options.seed:
             words.append(f"seed={self.options.seed}")
+        if self.options.seconds:
+            words.append(f"seconds={self.options.seconds}")
         if resume:
             words.append(f"resume={resume}")
         return words

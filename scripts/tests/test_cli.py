@@ -118,6 +118,11 @@ class Selection(Bench):
         self.image("c", ["one", "two"], guest, "args = quick")
         self.expect(0, ["2 passed"], "c", "--seed", "0x12")
 
+    def test_seconds_reach_the_guest(self) -> None:
+        guest = "assert args == 'seconds=3', args\n" + _GOOD
+        self.image("c", ["one", "two"], guest)
+        self.expect(0, ["2 passed"], "c", "--seconds", "3")
+
     def test_dry_run(self) -> None:
         out = self.expect(0, ["fake.py", "a.flat", "'case=o*'"], "--dry-run", "--case", "a/o*")
         self.assertEqual(out.count("\n"), 1)
