@@ -41,45 +41,67 @@ static void save_xmm0(uint64_t value[2])
 	__asm__ volatile("movdqu %%xmm0, (%0)" : : "r"(value) : "memory");
 }
 
-/* Inlined, since tests make millions of attempts on one processor. */
-static inline __attribute__((always_inline)) struct outcome
-attempt_by(void (*run_attempt)(struct attempt *attempt), uintptr_t completed, uint64_t rflags,
-	   struct access access)
+static inline __attribute__((always_inline)) struct attempt
+prepare(uintptr_t completed, uint64_t rflags, const struct access *access)
 {
-	const struct code *code = &access_code[access.instruction];
-	bool xmm = instruction_table[access.instruction].need == FEATURE_sse2;
+	const struct code *code = &access_code[access->instruction];
 	struct attempt run = {
 		.entry = code->entry,
-		.operand = access.linear.value,
+		.operand = access->linear.value,
 		.done = completed,
 		.readable = (uintptr_t)access_readable,
-		.rflags = rflags | (access.ac ? RFLAGS_AC : 0),
-		.value = {access.value[0], access.value[1]},
+		.rflags = rflags | (access->ac ? RFLAGS_AC : 0),
+		.value = {access->value[0], access->value[1]},
+		.expected_rip = code->touch,
 	};
-	struct outcome outcome = {.expected_rip = code->touch};
 
-	if (access.user) {
+	if (access->user) {
 		run.code_segment = USER_CS;
 		run.stack_segment = USER_DS;
 		run.entry = in_window(run.entry);
 		run.done = in_window((uintptr_t)access_user_done);
 		run.readable = in_window(run.readable);
 		run.user_rsp = USER_WINDOW + USER_STACK + USER_STACK_BYTES;
-		outcome.expected_rip = in_window(outcome.expected_rip);
+		run.expected_rip = in_window(run.expected_rip);
 	}
-	if (access.instruction == INSTRUCTION_fetch)
-		outcome.expected_rip = access.linear.value;
+	if (access->instruction == INSTRUCTION_fetch)
+		run.expected_rip = access->linear.value;
+	return run;
+}
+
+struct attempt prepare_attempt(const struct access *access)
+{
+	return prepare((uintptr_t)attempt_completed, RFLAGS_FIXED, access);
+}
+
+struct outcome attempt_outcome(const struct attempt *run)
+{
+	return (struct outcome){
+		.vector = (unsigned)run->vector,
+		.error_code = run->error_code,
+		.cr2 = run->cr2,
+		.rip = run->rip,
+		.expected_rip = run->expected_rip,
+		.value = {run->value[0]},
+	};
+}
+
+/* Inlined, since tests make millions of attempts on one processor. */
+static inline __attribute__((always_inline)) struct outcome
+attempt_by(void (*run_attempt)(struct attempt *attempt), uintptr_t completed, uint64_t rflags,
+	   struct access access)
+{
+	bool xmm = instruction_table[access.instruction].need == FEATURE_sse2;
+	struct attempt run = prepare(completed, rflags, &access);
+	struct outcome outcome;
+
 	if (xmm)
 		load_xmm0(access.value);
 	if (sizeof(void *) == 8 && access.compatibility)
-		outcome.expected_rip = attempt_in_compatibility_mode(run_attempt, &run, &access);
+		run.expected_rip = attempt_in_compatibility_mode(run_attempt, &run, &access);
 	else
 		run_attempt(&run);
-	outcome.vector = (unsigned)run.vector;
-	outcome.error_code = run.error_code;
-	outcome.cr2 = run.cr2;
-	outcome.rip = run.rip;
-	outcome.value[0] = run.value[0];
+	outcome = attempt_outcome(&run);
 	if (xmm)
 		save_xmm0(outcome.value);
 	return outcome;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Inside the access room: what attempt.S works with; the offsets stand there by name.
+ * What attempt.S works with; the offsets stand there by name. Outside of the access room only for
+ * tests that make millions of attempts and prepare them beforehand; everybody else calls attempt().
  */
 #ifndef ACCESS_ATTEMPT_H
 #define ACCESS_ATTEMPT_H
@@ -9,9 +10,10 @@
 
 struct attempt {
 	uint64_t entry, operand, done, readable, rflags, user_rsp;
-	uint32_t code_segment, stack_segment; /* of another mode; 0 for this one */
-	uint64_t value[2];
-	uint64_t vector, error_code, cr2, rip;
+	uint32_t code_segment, stack_segment;  /* of another mode; 0 for this one */
+	uint64_t value[2];		       /* written, then what was read */
+	uint64_t vector, error_code, cr2, rip; /* what happened */
+	uint64_t expected_rip;		       /* of the instruction that makes the access */
 };
 
 _Static_assert(__builtin_offsetof(struct attempt, code_segment) == 48, "as in attempt.S");
@@ -24,7 +26,12 @@ struct code {
 
 extern uint64_t access_readable[2];
 
+/* All that attempt_run() needs for an access in the image's own mode. For the same access elsewhere
+ * change `operand`, and for a fetch `expected_rip`; value[0] is to be set before each run. Not for
+ * instructions that use XMM0. */
+struct attempt prepare_attempt(const struct access *access);
 void attempt_run(struct attempt *attempt);
+struct outcome attempt_outcome(const struct attempt *attempt);
 
 /* Runs it, by one of the attempt_run functions, from a 32-bit code segment; returns the RIP that a
  * fault of the access has. 64-bit images only. */

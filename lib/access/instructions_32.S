@@ -23,6 +23,8 @@ access_\name\()_touch:
 	simple write2, movw %ax, (%edi)
 	simple write4, movl %eax, (%edi)
 	simple write16, movdqu %xmm0, (%edi)
+	simple neg1, negb (%edi)
+	simple not4, notl (%edi)
 	simple fetch, jmp *%edi
 	simple invlpg, invlpg (%edi)
 	simple mov_to_cr0, mov %eax, %cr0
