@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hosttest/naive_keys.h"
 #include "hosttest/naive_linear.h"
+#include "hosttest/naive_shadow_stack.h"
 
 struct naive {
 	const struct naive_question *q;
@@ -29,6 +30,8 @@ static void page_fault(struct naive *n, bool present, bool reserved)
 		n->answer.error_code |= 4;
 	if (reserved)
 		n->answer.error_code |= 8;
+	if (n->q->shadow_stack)
+		n->answer.error_code |= 64;
 	if (n->q->fetch) {
 		if (n->q->cr4_smep)
 			n->answer.error_code |= 16;
@@ -162,7 +165,9 @@ static void page(struct naive *n, uint64_t first_byte, uint64_t bytes)
 	n->answer.translated = true;
 	n->answer.page_bytes = bytes;
 	n->answer.physical = first_byte + n->q->linear % bytes;
-	if (naive_user_mode_access(n->q))
+	if (n->q->shadow_stack)
+		is_allowed = naive_shadow_stack_allows(n->q, &n->answer);
+	else if (naive_user_mode_access(n->q))
 		is_allowed = user_access_is_allowed(n);
 	else if (n->q->write)
 		is_allowed = supervisor_write_is_allowed(n);

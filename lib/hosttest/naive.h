@@ -22,7 +22,7 @@ struct naive_question {
 	uint64_t linear;
 	bool write, fetch; /* neither: a data read */
 	bool cpl3, implicit_supervisor, eflags_ac;
-	bool compatibility_mode;
+	bool compatibility_mode, shadow_stack;
 	/* memory */
 	uint64_t (*read)(const void *memory, uint64_t address);
 	const void *memory;

@@ -13,6 +13,7 @@
 #define ERROR_RSVD	  (1u << 3)
 #define ERROR_ID	  (1u << 4)
 #define ERROR_PK	  (1u << 5)
+#define ERROR_SS	  (1u << 6)
 
 #define KEY_SHIFT	  59
 
@@ -95,6 +96,22 @@ static const char *supervisor_denial(const struct rights *rights,
 	return 0;
 }
 
+/* "Determination of Access Rights": shadow-stack accesses go to shadow-stack pages of their own
+ * mode alone, which are those with R/W = 0 and D = 1 in the last entry and R/W = 1 in all above. */
+static const char *shadow_stack_denial(const struct walk *walk, const struct rights *rights,
+				       const struct model_access *access)
+{
+	uint64_t last = walk->step[walk->count - 1].entry, above = RW;
+
+	for (unsigned i = 0; i + 1 < walk->count; i++)
+		above &= walk->step[i].entry;
+	if (!above || (last & (RW | D)) != D)
+		return "shadow-stack access elsewhere than to a shadow-stack page";
+	if (rights->user_address != (access->user && !access->implicit))
+		return "shadow-stack access to a shadow-stack page of the other mode";
+	return 0;
+}
+
 /* Why the rights deny the access; NULL if they allow it. */
 static const char *denial(const struct walk *walk, const struct model_processor *processor,
 			  const struct model_access *access, bool write)
@@ -102,7 +119,9 @@ static const char *denial(const struct walk *walk, const struct model_processor 
 	struct rights rights = combined_rights(walk, &processor->rules);
 	const char *why;
 
-	if (access->user && !access->implicit)
+	if (access->shadow_stack)
+		why = shadow_stack_denial(walk, &rights, access);
+	else if (access->user && !access->implicit)
 		why = user_denial(&rights, access, write);
 	else
 		why = supervisor_denial(&rights, processor, access, write);
@@ -128,6 +147,8 @@ static uint64_t error_code(const struct walk *walk, const struct model_processor
 		code |= ERROR_U;
 	if (access->fetch && (processor->smep || processor->rules.execute_disable))
 		code |= ERROR_ID;
+	if (access->shadow_stack)
+		code |= ERROR_SS;
 	return code;
 }
 

@@ -36,6 +36,7 @@ struct model_access {
 	bool user;	    /* made at CPL 3, explicitly */
 	bool ac;	    /* EFLAGS.AC = 1 */
 	bool implicit;	    /* a supervisor access whatever the CPL, to which AC does not matter */
+	bool shadow_stack;  /* made with a shadow-stack pointer, or by WRSS and its like */
 	bool compatibility; /* from a 32-bit code segment in IA-32e mode */
 };
 

@@ -19,6 +19,21 @@ _LAST = "walk->step[walk->count - 1].entry"
 
 MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
     "lib/model/model.c": {
+        "shadow-stack accesses need no shadow stack": ("if (!above || (last", "if (false && (last"),
+        "entries above a shadow stack do not matter": ("if (!above || (last", "if ((last"),
+        "shadow-stack pages may be clean": ("(RW | D)) != D", "RW) != 0"),
+        "shadow-stack pages may be writable": ("(RW | D)) != D", "D) != D"),
+        "the last entry of a shadow stack is one above": ("i + 1 < walk->count", "i < walk->count"),
+        "shadow stacks are of both modes": (
+            "if (rights->user_address != (access->user && !access->implicit))",
+            "if (false)",
+        ),
+        "implicit shadow-stack accesses are of user mode": (
+            "if (rights->user_address != (access->user && !access->implicit))",
+            "if (rights->user_address != access->user)",
+        ),
+        "SS is never reported": ("code |= ERROR_SS;", ";"),
+        "SS is always reported": ("if (access->shadow_stack)\n\t\tcode", "if (true)\n\t\tcode"),
         "there are rights without paging": ("else if (walk->count) /*", "else /*"),
         "PDPTEs that are not present lead on": (
             "return processor->pdpte[linear >> PDPTE_SHIFT] & P",
