@@ -41,7 +41,8 @@ BOTH       := boot/boot_info.c boot/header.S boot/main.c libc/string.c libc/text
 	      drivers/acpi.c drivers/local_apic.c drivers/timer.c drivers/power.c drivers/serial.c mem/frames.c \
 	      paging/describe.c paging/format.c paging/format_legacy.c paging/invalidate.c paging/walk.c \
 	      access/access.c model/model.c model/judge.c model/linear.c \
-	      $(patsubst %,check/%.c,expect guard judge_access needs options report run state)
+	      $(patsubst %,check/%.c,axes expect guard judge_access needs options report run state walk \
+			walk_axes walk_machine walk_pages walk_ways)
 ROOMS_32   := boot libc cpu access paging check
 ONLY_32    := $(foreach room,$(ROOMS_32),$(wildcard lib/$(room)/*_32.c lib/$(room)/*_32.S))
 SOURCES_32 := $(addprefix lib/,$(BOTH)) $(ONLY_32)

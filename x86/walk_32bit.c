@@ -31,12 +31,12 @@ BUILT_FOR_32BIT;
 TEST(rights_combine_for_4_kbyte_pages, "R/W and U/S of PDE and PTE together decide", MANUAL_RIGHTS,
      "")
 {
-	try_all_legacy_rights(PT);
+	try_walks(PT, ALL_WALK_AXES);
 }
 
 TEST(rights_combine_for_4_mbyte_pages, "R/W and U/S of the PDE decide", MANUAL_RIGHTS, "pse")
 {
-	try_all_legacy_rights(PD);
+	try_walks(PD, ALL_WALK_AXES);
 }
 
 TEST(no_bit_is_reserved_for_4_kbyte_pages, "No bit of a PDE or PTE for 4-KByte pages is reserved",

@@ -15,9 +15,9 @@
  * accepted in 64-bit mode (QT20), or keeps translations. Shadow pagers grow a level here, which
  * little software uses, and hypervisors have to emulate the switch.
  *
- * All combinations of rights at two of the levels at a time, all others allowing everything, and a
- * random sample of the rest. Not checked: P in the error code of reserved-bit faults (reserved_bits
- * does), non-canonical operands of stack instructions (canonical_addresses).
+ * The axes are walk_4level's, with one entry more: by default at most two entries differ from ones
+ * that allow everything, -g exhaustive tries all. Not checked: P in the error code of reserved-bit
+ * faults (reserved_bits does), non-canonical operands of stack instructions (canonical_addresses).
  */
 #include "test.h"
 
@@ -27,22 +27,6 @@ SUBJECT(walk_5level, "five levels of structures and 57-bit linear addresses");
 #define LOWER_END   0x0100000000000000ull /* the first non-canonical address */
 #define UPPER_START 0xff00000000000000ull
 #define TAG	    71
-#define SAMPLE	    400
-
-enum { WITH_WP = 1, WITH_SMEP = 2, WITH_SMAP = 4, SETTINGS = 8 };
-
-static bool set_controls(unsigned setting)
-{
-	if ((setting & WITH_SMEP) && !has(FEATURE_smep))
-		return false;
-	if ((setting & WITH_SMAP) && !has(FEATURE_smap))
-		return false;
-	(setting & WITH_WP) ? set_cr0(CR0_WP) : clear_cr0(CR0_WP);
-	(setting & WITH_SMEP) ? set_cr4(CR4_SMEP) : clear_cr4(CR4_SMEP);
-	(setting & WITH_SMAP) ? set_cr4(CR4_SMAP) : clear_cr4(CR4_SMAP);
-	return true;
-}
-
 static struct subject enter_and_map(enum level level)
 {
 	enter_5level_paging();
@@ -66,52 +50,10 @@ static void try_accesses(linear_t linear)
 	}
 }
 
-/* Bits 2:0 of `rights`: R/W, U/S, XD. Flags become clear. */
-static void set_rights(const struct page *page, enum level level, unsigned rights)
-{
-	uint64_t entry = *page->entry[level] & ~(RW | US | XD | A | D);
-
-	entry |= (rights & 1 ? RW : 0) | (rights & 2 ? US : 0);
-	entry |= (rights & 4) && has(FEATURE_nx) ? XD : 0;
-	*(volatile uint64_t *)page->entry[level] = entry;
-}
-
-static void try_rights(const struct subject *subject, unsigned combination)
-{
-	for (int level = subject->page.level; level <= PML5; level++, combination >>= 3)
-		set_rights(&subject->page, (enum level)level, combination & 7);
-	invalidate(subject->target, MOV_CR3);
-	try_accesses(subject->target);
-}
-
-#define ALL_RIGHTS 033333u /* R/W and U/S at each level */
-
-static void try_pairs(const struct subject *subject)
-{
-	unsigned levels = PML5 - subject->page.level + 1;
-
-	for (unsigned one = 0; one < levels; one++)
-		for (unsigned two = one + 1; two < levels; two++)
-			for (unsigned rights = 0; rights < 64; rights++) {
-				unsigned others = ALL_RIGHTS & ~(7u << 3 * one | 7u << 3 * two);
-
-				try_rights(subject, others | (rights & 7) << 3 * one |
-							    (rights >> 3) << 3 * two);
-			}
-}
-
 static void try_levels(enum level level)
 {
-	struct subject subject = enter_and_map(level);
-	struct random random = random_start(level);
-
-	for (unsigned setting = 0; setting < SETTINGS; setting++) {
-		if (!set_controls(setting))
-			continue;
-		try_pairs(&subject);
-		for (unsigned i = 0; i < SAMPLE; i++)
-			try_rights(&subject, (unsigned)random_next(&random) & 077777);
-	}
+	enter_5level_paging();
+	try_walks(level, ALL_WALK_AXES);
 }
 
 TEST(rights_of_five_levels_combine_for_4_kbyte_pages,

@@ -30,13 +30,13 @@ TEST(rights_combine_for_4_kbyte_pages, "R/W, U/S and XD of PDE and PTE together 
      MANUAL_RIGHTS, "pae")
 {
 	run_under_pae();
-	try_all_legacy_rights(PT);
+	try_walks(PT, ALL_WALK_AXES);
 }
 
 TEST(rights_combine_for_2_mbyte_pages, "R/W, U/S and XD of the PDE decide", MANUAL_RIGHTS, "pae")
 {
 	run_under_pae();
-	try_all_legacy_rights(PD);
+	try_walks(PD, ALL_WALK_AXES);
 }
 
 static void try_bits(enum level level, bool execute_disable)

@@ -2,7 +2,7 @@
  *
  * One access, compared with the model in everything that can be seen of it.
  */
-#include "check/expect.h"
+#include "check/judged.h"
 
 #include "check/state.h"
 #include "libc/string.h"
@@ -54,18 +54,6 @@ struct model_outcome modelled_outcome(struct access access)
 	model_translate(&answer, processor_now(), &asked, read_identity, NULL);
 	return answer.outcome[0];
 }
-
-/* Everything around one access. */
-struct judged {
-	struct access access;
-	struct model_access model_access;
-	struct model_answer answer;
-	struct outcome outcome;
-	struct model_observation seen;
-	uint64_t before[2], after[2]; /* memory from the operand's first byte on */
-	uint64_t operand[2];	      /* which bits of these are the operand */
-	bool has_data;		      /* the operand's memory can be looked at */
-};
 
 /* Which bits of the nth 8 bytes belong to an operand of `bytes`. */
 static uint64_t operand_mask(unsigned bytes, unsigned n)
@@ -178,7 +166,7 @@ static const char *rip_mismatch(const struct judged *judged)
 	return "RIP of the fault is not that of the instruction";
 }
 
-static const char *first_mismatch(const struct judged *judged, struct model_verdict *verdict)
+const char *judged_mismatch(const struct judged *judged, struct model_verdict *verdict)
 {
 	uint64_t mask = ~0ull;
 	const char *what;
@@ -192,6 +180,25 @@ static const char *first_mismatch(const struct judged *judged, struct model_verd
 	return what ? what : data_mismatch(judged);
 }
 
+void report_judged(const char *file, int line, const struct judged *judged,
+		   struct model_verdict verdict, const char *what)
+{
+	struct failure *failure = new_failure(file, line);
+	struct text message = TEXT(failure->message);
+
+	text_add(&message, "%s", what);
+	text_add(&message, judged->combination ? " (combination %llu)" : "",
+		 (unsigned long long)judged->number);
+	if (judged->combination) {
+		struct text combination = TEXT(failure->combination);
+
+		text_add(&combination, "#%llu: %s", (unsigned long long)judged->number,
+			 judged->combination);
+	}
+	describe(failure, judged, verdict);
+	report_failure(failure);
+}
+
 struct outcome judge_access(const char *file, int line, struct access access)
 {
 	struct judged judged; /* not initialised as a whole: it is large, and this runs millions of
@@ -199,6 +206,7 @@ struct outcome judge_access(const char *file, int line, struct access access)
 	struct model_verdict verdict;
 	const char *what;
 
+	judged.combination = NULL;
 	judged.access = access;
 	judged.model_access = modelled_access(&access);
 	judged.operand[0] = operand_mask(judged.model_access.bytes, 0);
@@ -206,14 +214,8 @@ struct outcome judge_access(const char *file, int line, struct access access)
 	model_translate(&judged.answer, processor_now(), &judged.model_access, read_identity, NULL);
 	make_access(&judged);
 	count_check();
-	what = first_mismatch(&judged, &verdict);
-	if (what) {
-		struct failure *failure = new_failure(file, line);
-		struct text message = TEXT(failure->message);
-
-		text_add(&message, "%s", what);
-		describe(failure, &judged, verdict);
-		report_failure(failure);
-	}
+	what = judged_mismatch(&judged, &verdict);
+	if (what)
+		report_judged(file, line, &judged, verdict, what);
 	return judged.outcome;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What walk_32bit and walk_pae have in common: combinations tried under the paging mode that is on,
- * every access judged by the model. 32-bit images only.
+ * What walk_32bit and walk_pae have in common besides all combinations (check/walk.h): single bits
+ * and entries tried under the paging mode that is on, every access judged by the model. 32-bit
+ * images only.
  */
 #ifndef CHECK_LEGACY_AXES_H
 #define CHECK_LEGACY_AXES_H
@@ -10,10 +11,6 @@
 
 /* A page of `level`'s size, P | RW | US, over memory of the case that is filled with the tag. */
 struct legacy_page map_legacy_subject(enum level level, uint32_t tag);
-
-/* R/W, U/S and (PAE) XD of each entry, times CR0.WP, CR4.SMEP, CR4.SMAP and (PAE) EFER.NXE, times
- * reads, writes and fetches of both modes, with and without EFLAGS.AC. */
-void try_all_legacy_rights(enum level level);
 
 /* Reads, writes and fetches of both modes at the page's first bytes; reads alone where the page is
  * not over the case's memory. */

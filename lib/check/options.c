@@ -5,7 +5,8 @@
 
 #define LONGEST_GLOB 128
 
-static const struct run_options nothing = {"", "", "", 0, 1, 0, "unknown"};
+static const struct run_options nothing = {
+	.cases = "", .permits = "", .avoided = "", .seed = 1, .boot = "unknown"};
 static const struct run_options *current = &nothing;
 
 void set_options(const struct run_options *options)
@@ -18,13 +19,16 @@ const struct run_options *run_options(void)
 	return current;
 }
 
-/* Whether one of the globs in a list with commas matches. */
-static bool matches_list(const char *globs, const char *name)
+/* Whether one of the globs in a list with commas matches; what follows its # is put into `number`.
+ */
+static bool matches_list(const char *globs, const char *name, unsigned long long *number,
+			 bool *numbered)
 {
 	char glob[LONGEST_GLOB];
 
 	while (*globs) {
 		size_t length = 0;
+		char *hash;
 
 		for (; *globs && *globs != ','; globs++)
 			if (length + 1 < sizeof(glob))
@@ -32,25 +36,53 @@ static bool matches_list(const char *globs, const char *name)
 		glob[length] = '\0';
 		if (*globs == ',')
 			globs++;
-		if (glob_matches(glob, name))
-			return true;
+		hash = strchr(glob, '#');
+		if (hash)
+			*hash = '\0';
+		if (!glob_matches(glob, name))
+			continue;
+		*numbered = hash && parse_number(hash + 1, number);
+		return true;
 	}
 	return false;
 }
 
+static bool is_in(const char *globs, const char *name)
+{
+	unsigned long long number;
+	bool numbered;
+
+	return matches_list(globs, name, &number, &numbered);
+}
+
+bool asked_combination(const char *name, uint64_t *number)
+{
+	unsigned long long value = 0;
+	bool numbered = false;
+
+	matches_list(current->cases, name, &value, &numbered);
+	*number = value;
+	return numbered;
+}
+
+bool run_is_exhaustive(void)
+{
+	return current->exhaustive;
+}
+
 bool is_selected(const char *name)
 {
-	return !*current->cases || matches_list(current->cases, name);
+	return !*current->cases || is_in(current->cases, name);
 }
 
 bool is_avoided(const char *name)
 {
-	return matches_list(current->avoided, name);
+	return is_in(current->avoided, name);
 }
 
 bool is_permitted(const char *id)
 {
-	return matches_list(current->permits, id);
+	return is_in(current->permits, id);
 }
 
 unsigned run_seconds(unsigned otherwise)

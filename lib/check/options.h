@@ -9,12 +9,13 @@
 #include <stdint.h>
 
 struct run_options {
-	const char *cases;   /* globs with commas; "" for all */
+	const char *cases;   /* globs with commas, each perhaps with #NUMBER; "" for all */
 	const char *permits; /* ids with commas */
 	const char *avoided; /* globs of cases that are known to bring this hypervisor down */
 	unsigned resume;
 	uint64_t seed;
 	unsigned seconds; /* 0: not told */
+	bool exhaustive;  /* all combinations, however long that takes */
 	const char *boot; /* "multiboot1" */
 };
 
@@ -30,6 +31,12 @@ bool is_avoided(const char *name);
 /* Whether the command line says permit=ID: that this hypervisor is known to make use of a
  * permission that only some have (P15: address bits that are not virtualised). */
 bool is_permitted(const char *id);
+
+/* Whether the glob that selects this case asks for a single combination of its axes, and which. */
+bool asked_combination(const char *name, uint64_t *number);
+
+/* Whether all combinations of a case's axes are to be tried. */
+bool run_is_exhaustive(void);
 
 /* The seed of everything random. */
 uint64_t run_seed(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check/report.h"
 
+#include "check/options.h"
 #include "check/running.h"
 #include "cpu/control.h"
 #include "cpu/exception.h"
@@ -22,6 +23,18 @@ void count_check(void)
 void count_checks(unsigned count)
 {
 	running.checks += count;
+}
+
+void count_combinations(uint64_t tried, uint64_t offered)
+{
+	running.tried += tried;
+	running.offered += offered;
+}
+
+bool combination_is_asked(uint64_t *number)
+{
+	running.asked = false;
+	return asked_combination(running.name, number);
 }
 
 /* How the case came to the expectation: a line of a helper alone says little. `frame` is RBP of
@@ -96,6 +109,7 @@ void print_diagnostics(const struct test_case *test)
 	if (running.model_mismatch)
 		printf("  class: model mismatch\n");
 	print_block("manual", test->manual);
+	print_block("combination", first.combination);
 	print_block("access", first.access);
 	print_block("walk", first.walk);
 	print_block("expected", first.expected);

@@ -15,7 +15,7 @@
 struct failure {
 	const char *file;
 	int line;
-	char message[256], access[160], walk[2048], expected[512], observed[1024];
+	char message[256], combination[512], access[160], walk[2048], expected[512], observed[1024];
 	char backtrace[256];
 };
 
@@ -32,6 +32,13 @@ void report_failure(struct failure *failure);
 /* From here on a failure of the running case says that CPUID and the processor disagree about a
  * feature (P30), which is no defect of an MMU: the runner counts it apart. */
 void failures_are_model_mismatches(void);
+
+/* How many combinations of its axes the running case has tried, of how many that this machine
+ * offers; for the report. */
+void count_combinations(uint64_t tried, uint64_t offered);
+
+/* Whether the command line asks for a single combination of the running case (case=NAME#NUMBER). */
+bool combination_is_asked(uint64_t *number);
 
 /* Ends the running case at once, as failed; for use where it cannot go on. */
 _Noreturn void end_case_failed(const char *why);

@@ -48,14 +48,21 @@ static void print_result(const struct test_case *test, unsigned number)
 	}
 	all_checks += running.checks;
 	printf("# checks %llu\n", (unsigned long long)running.checks);
+	if (running.offered)
+		printf("# combinations %llu of %llu\n", (unsigned long long)running.tried,
+		       (unsigned long long)running.offered);
+	if (running.asked && !running.skip_need)
+		note("%s has no combinations: all of it ran", test->name);
 }
 
 static void run_case(const struct test_case *test, unsigned number)
 {
 	char missing[32], reason[96];
+	uint64_t combination;
 	struct text missing_text = TEXT(missing), reason_text = TEXT(reason);
 
-	running = (struct running){0};
+	running = (struct running){.name = test->name};
+	running.asked = asked_combination(test->name, &combination);
 	expectations_reset();
 	printf("# begin %s\n", test->name);
 	if (is_avoided(test->name)) {

@@ -11,6 +11,9 @@
 #include "check/case.h"
 
 struct running {
+	const char *name;
+	bool asked;		 /* for one combination, but nobody has looked at that yet */
+	uint64_t tried, offered; /* combinations */
 	uint64_t checks;
 	unsigned failures, others;
 	const char *skip_need, *skip_reason;

@@ -44,7 +44,8 @@ struct page map_page_at(enum level level, gpa_t frame, uint64_t flags);
  * user window's, in a PDPTE that none uses; its PML4E is then to be left alone. */
 struct page map_page_at_linear(linear_t linear, enum level level, gpa_t frame, uint64_t flags);
 
-/* The first linear address of a PML4E that no page uses yet; the next page will use another. */
+/* The first linear address of a PML4E, in 32-bit images of a PDE, that no page uses yet; the next
+ * page will use another. */
 linear_t unused_linear(void);
 
 /* The paging structure that holds an entry. */

@@ -12,6 +12,7 @@
 #define FIRST_LINEAR GBYTE
 #define END_LINEAR   USER_WINDOW
 #define SLOT_BYTES   (12 * MBYTE) /* from page to page: not a multiple of one directory */
+#define UNUSED_BYTES (8 * MBYTE)
 #define REFERENCE    (P | RW | US)
 #define IDENTITY     (P | RW | A | D | PS)
 
@@ -200,6 +201,17 @@ struct legacy_page legacy_map(enum level level, gpa_t frame, uint64_t flags)
 	if (level == PT)
 		linear += (slot * 29 + 100) % ENTRIES_PAE * PAGE_4K;
 	return legacy_map_at(LINEAR(linear), level, frame, flags);
+}
+
+/* For more pages than legacy_map() has slots for. */
+linear_t unused_linear(void)
+{
+	uint64_t linear = next_linear;
+
+	next_linear += UNUSED_BYTES;
+	if (next_linear >= END_LINEAR)
+		out_of_frames();
+	return LINEAR(linear);
 }
 
 void spaces_reset(void)

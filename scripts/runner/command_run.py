@@ -104,6 +104,7 @@ class Run:
             retries=own.retry,
             require=own.require,
             build=self.root / "build",
+            exhaustive="exhaustive" in self.options.group,
         )
         made = plan.make(images, choice, shared)
         for _, left in made.left_out:

@@ -18,8 +18,9 @@ from .session import Job
 _WIDTH = 11
 PROGRAM = "./run"  # how people start it
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+\b")
+_NUMBER = re.compile(r"#[0-9]+")
 # In this order; whatever else a block holds follows behind.
-_FIRST = ("message", "access", "walk", "expected", "observed", "at", "manual")
+_FIRST = ("message", "combination", "access", "walk", "expected", "observed", "at", "manual")
 _MOST_STDERR = 20
 
 
@@ -58,6 +59,12 @@ def _exceptions(path: Path, lines: List[str]) -> List[str]:
     return shown
 
 
+def _combination(case: CaseResult) -> str:
+    """The #NUMBER of the combination that failed first; it is tried alone then."""
+    match = _NUMBER.match(case.details.get("combination", ""))
+    return match.group() if match else ""
+
+
 def replay(job: Job, result: ImageResult, case: Optional[CaseResult]) -> str:
     """The command that runs just this again."""
     words = [PROGRAM, relative(job.entry.file) if PROGRAM == "./run" else job.entry.name]
@@ -65,7 +72,7 @@ def replay(job: Job, result: ImageResult, case: Optional[CaseResult]) -> str:
         folder = relative(job.entry.file.parent.parent)
         return shlex.join([PROGRAM, "--kut", folder, job.entry.name, "--on", job.adapter.name])
     if case is not None:
-        words += ["--case", case.name]
+        words += ["--case", case.name + _combination(case)]
     words += ["--on", job.adapter.name]
     seed = job.options.seed or result.facts.get("seed", "")
     if job.options.seed or seed not in ("", "1", "0x1"):

@@ -38,10 +38,14 @@ class Image:
     cases: List[Case] = field(default_factory=list)
 
     def select(self, globs: Sequence[str]) -> List[Case]:
-        """The cases that match any of the globs, in the order of the plan; all without globs."""
+        """The cases that match any of the globs, in the order of the plan; all without globs.
+
+        A glob may end in #NUMBER, which picks one combination of a case.
+        """
         if not globs:
             return list(self.cases)
-        return [c for c in self.cases if any(fnmatch.fnmatchcase(c.name, g) for g in globs)]
+        names = [glob.partition("#")[0] for glob in globs]
+        return [c for c in self.cases if any(fnmatch.fnmatchcase(c.name, n) for n in names)]
 
 
 def load(path: Path) -> Image:

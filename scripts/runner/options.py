@@ -81,9 +81,19 @@ def _commands() -> str:
 def _add_what(group: "argparse._ArgumentGroup") -> None:
     add = group.add_argument
     add(
-        "--case", action="append", default=[], metavar="GLOB", help="only these: case or image/case"
+        "--case",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="only these: case or image/case, with #N one combination of its axes",
     )
-    add("-g", "--group", action="append", default=[], help="only images of this group")
+    add(
+        "-g",
+        "--group",
+        action="append",
+        default=[],
+        help="only images of this group; of `exhaustive`, all combinations of their axes",
+    )
     add(
         "--shard", type=_shard, metavar="I/N", help="the I-th of N parts; an image stays in its own"
     )

@@ -99,6 +99,7 @@ class Output:
     def _summary_line(self, job: Job, result: ImageResult) -> str:
         counts = Counter(case.kind for case in result.cases)
         parts = [f"{len(result.cases)} cases", f"{result.checks} checks"]
+        parts += [result.combinations] if result.combinations else []
         parts += [f"{n} {kind}" for kind, n in counts.items() if kind != kinds.PASSED]
         parts.append(f"{result.seconds:.2f} s")
         verdict = self.terminal.verdict(result.verdict, 8)

@@ -21,6 +21,7 @@ _PLAN = re.compile(r"1\.\.([0-9]{1,6})(?:\s+# SKIP\s*(.*))?")
 _RESULT = re.compile(r"(not )?ok ([0-9]{1,6}) - (\S+)(?:\s+# SKIP\b\s*(.*))?")
 _BEGIN = re.compile(r"# begin (\S+)")
 _CHECKS = re.compile(r"# checks ([0-9]{1,15})")
+_COMBINATIONS = re.compile(r"# combinations ([0-9]{1,18}) of ([0-9]{1,18})")
 _END = re.compile(r"# end((?: [a-z]+=[0-9]{1,15})*)")
 _PAIR = re.compile(r'([A-Za-z0-9_]+)=("[^"]*"|\S*)')
 _KEY = re.compile(r"  ([A-Za-z][A-Za-z0-9_-]*):(?: (.*))?")
@@ -46,6 +47,8 @@ class Reported:
     state: str  # "ok", "not ok" or "skip"
     reason: str = ""
     checks: int = 0
+    tried: int = 0  # combinations of axes, of so many that are offered
+    offered: int = 0
     details: Dict[str, str] = field(default_factory=dict)
     exceptions: List[str] = field(default_factory=list)
     # As the console shows it: lines that come together took no time.
@@ -229,6 +232,13 @@ class Parser:
             self._problem("a number of checks that belongs to no result")
         self._awaits_checks = False
 
+    def _combinations(self, match: "re.Match[str]") -> None:
+        if self.report.results and self.report.begun is None:
+            result = self.report.results[-1]
+            result.tried, result.offered = int(match.group(1)), int(match.group(2))
+        else:
+            self._problem("a number of combinations that belongs to no result")
+
     def _end(self, match: "re.Match[str]") -> None:
         if self.report.begun is not None:
             self._problem(f"the report ends while {self.report.begun} runs")
@@ -297,6 +307,7 @@ _STATEMENTS = [
     (_RESULT, Parser._result),
     (_BEGIN, Parser._begin),
     (_CHECKS, Parser._checks),
+    (_COMBINATIONS, Parser._combinations),
     (_PLAN, Parser._plan),
     (_END, Parser._end),
     (re.compile(r"Bail out!\s*(.*)"), Parser._bail),

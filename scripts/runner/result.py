@@ -61,6 +61,8 @@ class CaseResult:
     checks: int = 0
     seconds: float = 0.0
     attempts: int = 1
+    tried: int = 0  # combinations of axes, of so many that are offered
+    offered: int = 0
     details: Dict[str, str] = field(default_factory=dict)
     exceptions: List[str] = field(default_factory=list)
     stderr: str = ""  # of the launch that this case brought down
@@ -104,6 +106,13 @@ class ImageResult:
     @property
     def checks(self) -> int:
         return sum(case.checks for case in self.cases)
+
+    @property
+    def combinations(self) -> str:
+        """How many combinations of axes were tried of how many; empty where there are none."""
+        offered = sum(case.offered for case in self.cases)
+        tried = sum(case.tried for case in self.cases)
+        return f"{tried} of {offered} combinations" if offered else ""
 
     @property
     def good(self) -> bool:
@@ -204,6 +213,7 @@ class Account:
         case = CaseResult(result.number, result.name, kind, text, result.checks)
         case.details, case.exceptions, case.folder = result.details, result.exceptions, folder
         case.seconds = result.seconds
+        case.tried, case.offered = result.tried, result.offered
         self._cases[result.number] = case
 
     def _blame(self, report: Report, what: Problem) -> Optional[CaseResult]:

@@ -84,9 +84,12 @@ def _without_repeats(entries: List[catalog.Entry]) -> List[catalog.Entry]:
 
 
 def _globs_for(name: str, wanted: Sequence[str]) -> List[str]:
-    """The case globs that concern an image: `case`, or `image/case`."""
+    """The case globs that concern an image: `case`, or `image/case`, perhaps with #NUMBER."""
     globs = []
     for glob in wanted:
+        _, hash_sign, number = glob.partition("#")
+        if hash_sign and not (number.isdecimal() and number.isascii()):
+            raise UserError(f"{glob}: a number must follow #")
         before, slash, after = glob.rpartition("/")
         if not slash or fnmatch.fnmatchcase(name, before):
             globs.append(after)

@@ -54,6 +54,7 @@ class Options:
     retries: int = 0
     require: Tuple[str, ...] = ()
     build: Path = Path("build")
+    exhaustive: bool = False  # all combinations of the axes that cases have
 
 
 @dataclass
@@ -109,6 +110,8 @@ class Job:
             words.append(f"seed={self.options.seed}")
         if self.options.seconds:
             words.append(f"seconds={self.options.seconds}")
+        if self.options.exhaustive:
+            words.append("exhaustive")
         if resume:
             words.append(f"resume={resume}")
         return words

@@ -35,6 +35,7 @@ class Summary:
         """All but the last line."""
         if len(results) > 1 and self._verbosity >= 0:
             self._table(results)
+        self._combinations(results)
         self._slowest(results)
         self._remarks(results)
         self._flaky(results)
@@ -54,6 +55,12 @@ class Summary:
             ]
             verdict = "  " + self.terminal.verdict(row[9]) if len(row) > 9 else ""
             self.terminal.say("  ".join(cells) + verdict)
+
+    def _combinations(self, results: List[ImageResult]) -> None:
+        """How many combinations of their axes cases tried, of how many."""
+        for result in results:
+            if result.combinations and self._verbosity >= 0:
+                self.terminal.say(f"{result.image} on {result.hypervisor}: {result.combinations}")
 
     def _remarks(self, results: List[ImageResult]) -> None:
         """Known failures, and listed ones that pass: cases with one reason together."""
