@@ -8,6 +8,7 @@
 # make check-images       what each ELF file holds, and that it boots by every way in
 # make check-docs         the index of cases and the manual page are up to date, the documents' code compiles and runs
 # make check-suite        the suite on QEMU TCG and on Bochs
+# make bench              checked accesses for each CPU second; KUT=FOLDER of a built kvm-unit-tests
 # make mutate-model       every known way to break the model is noticed by the host tests
 
 HOST_CC     := gcc
@@ -23,7 +24,7 @@ OTHER_TOOLS := $(if $(findstring clang,$(CC)),CC=gcc LD=ld CFLAGS_COPIES= LDFLAG
 		    CC=clang LD=ld.lld CFLAGS_COPIES= LDFLAGS_RWX=)
 PARTS       := check-build check-host check-runner check-style check-images check-docs check-suite
 
-.PHONY: check $(PARTS) mutate-model index man
+.PHONY: check $(PARTS) mutate-model index man bench
 check: $(PARTS)
 
 # host_build NAME FLAGS: $(HOST)/NAME/tests. The frame alone uses the host's library as it is.
@@ -72,6 +73,9 @@ check-suite: all
 
 man:
 	$(PYTHON) scripts/man
+
+bench: all
+	$(PYTHON) scripts/bench $(if $(KUT),--kut $(KUT))
 
 index: all
 	$(PYTHON) scripts/index $(IMAGES)
