@@ -229,6 +229,26 @@ access_\name\()_touch:
 	done
 	/* Completes with this vector. */
 	simple int32, int $32
+	instruction rdmsr
+	mov %edi, %ecx
+	touch rdmsr
+	rdmsr
+	done
+	instruction rdpkru
+	xor %ecx, %ecx
+	touch rdpkru
+	rdpkru
+	done
+	instruction wrpkru
+	xor %eax, %eax
+	xor %ecx, %ecx
+	xor %edx, %edx
+	touch wrpkru
+	wrpkru
+	done
+	simple stac, stac
+	simple clac, clac
+	simple rdfsbase, rdfsbase %rax
 
 	/* User mode ends here, in the user window: #UD from this address means that the access completed. */
 	.globl access_user_done
