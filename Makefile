@@ -15,7 +15,7 @@ include config.mak
 
 BUILD  := build
 OUT    := x86
-ROOMS  := boot libc cpu drivers mem paging access model check smp vmx svm nested
+ROOMS  := boot libc cpu drivers mem paging access sabotage model check smp vmx svm nested
 # Which images are built with -m32 their sources say; a compiler without that leaves them out.
 NAMES_32 := $(patsubst x86/%.c,%,$(shell grep -l '^BUILT_FOR_32BIT' x86/*.c))
 NAMES_64 := $(filter-out $(NAMES_32),$(patsubst x86/%.c,%,$(wildcard x86/*.c)))
@@ -37,10 +37,10 @@ LDFLAGS_32 := -m elf_i386 $(LINK)
 
 # What 32-bit images are made of: these, and everything that is named *_32.*.
 BOTH       := boot/boot_info.c boot/header.S boot/main.c libc/string.c libc/text.c \
-	      cpu/exception.c cpu/features.c cpu/svm_features.c cpu/vmx_features.c \
+	      cpu/exception.c cpu/features.c cpu/sabotage.c cpu/svm_features.c cpu/vmx_features.c \
 	      drivers/acpi.c drivers/local_apic.c drivers/timer.c drivers/power.c drivers/serial.c mem/frames.c \
 	      paging/describe.c paging/format.c paging/format_legacy.c paging/invalidate.c paging/walk.c \
-	      access/access.c model/model.c model/judge.c model/linear.c \
+	      access/access.c $(patsubst %,sabotage/%.c,translate operation falsify) model/model.c model/judge.c model/linear.c \
 	      $(patsubst %,check/%.c,axes expect guard judge_access needs options report run state walk \
 			walk_axes walk_machine walk_pages walk_ways)
 ROOMS_32   := boot libc cpu access paging check

@@ -109,15 +109,23 @@ attempt_by(void (*run_attempt)(struct attempt *attempt), uintptr_t completed, ui
 
 static uint64_t attempt_rflags = RFLAGS_FIXED;
 volatile uint64_t attempts_made;
+struct outcome (*attempt_hook)(struct access access);
 
 void attempts_are_interruptible(bool interruptible)
 {
 	attempt_rflags = RFLAGS_FIXED | (interruptible ? RFLAGS_IF : 0);
 }
 
+struct outcome attempt_rightly(struct access access)
+{
+	return attempt_by(attempt_run, (uintptr_t)attempt_completed, attempt_rflags, access);
+}
+
 struct outcome attempt(struct access access)
 {
 	attempts_made++;
+	if (__builtin_expect(!!attempt_hook, 0))
+		return attempt_hook(access);
 	return attempt_by(attempt_run, (uintptr_t)attempt_completed, attempt_rflags, access);
 }
 

@@ -66,6 +66,10 @@ struct outcome attempt(struct access access);
 void attempts_are_interruptible(bool interruptible);
 extern volatile uint64_t attempts_made;
 
+/* In its place when it is not NULL (cpu/sabotage.h), and the access as the machine makes it. */
+extern struct outcome (*attempt_hook)(struct access access);
+struct outcome attempt_rightly(struct access access);
+
 /* The same on an application processor (64-bit images), which stays interruptible if it was. */
 struct outcome attempt_of_processor(struct access access);
 

@@ -8,19 +8,22 @@
 #include "check/run.h"
 #include "cpu/descriptor.h"
 #include "cpu/features.h"
+#include "cpu/sabotage.h"
 #include "drivers/local_apic.h"
 #include "drivers/power.h"
 #include "drivers/serial.h"
 #include "libc/string.h"
 #include "libc/text.h"
 #include "paging/space.h"
+#include "sabotage/processor.h"
 
 #define LONGEST_WORD 256
 
 _Noreturn void boot_main(uint32_t magic, uint32_t address);
 
 static struct boot_info boot_info;
-static char selected_cases[LONGEST_WORD], permits[LONGEST_WORD], avoided[LONGEST_WORD];
+static char selected_cases[LONGEST_WORD], permits[LONGEST_WORD], avoided[LONGEST_WORD],
+	sabotages[LONGEST_WORD];
 
 static bool number_option(const char *word, const char *name, unsigned long long *value)
 {
@@ -58,7 +61,8 @@ static void parse_command_line(struct run_options *options)
 	while (next_word(&cursor, word, sizeof(word))) {
 		value = 0;
 		if (text_option(word, "case=", selected_cases) ||
-		    text_option(word, "permit=", permits) || text_option(word, "avoid=", avoided))
+		    text_option(word, "permit=", permits) || text_option(word, "avoid=", avoided) ||
+		    text_option(word, "sabotage=", sabotages))
 			continue;
 		if (number_option(word, "resume=", &value)) {
 			options->resume = (unsigned)value;
@@ -72,6 +76,16 @@ static void parse_command_line(struct run_options *options)
 			note("unknown word on the command line: '%s'", word);
 		}
 	}
+}
+
+static void start_sabotage(void)
+{
+	const char *unknown = choose_sabotage(sabotages);
+
+	if (unknown)
+		note("no such sabotage: '%s'", unknown);
+	note("this machine plays a bug: sabotage=%s", sabotages);
+	sabotage_start();
 }
 
 _Noreturn void boot_main(uint32_t magic, uint32_t address)
@@ -91,5 +105,7 @@ _Noreturn void boot_main(uint32_t magic, uint32_t address)
 	spaces_init();
 	options.boot = boot_info.protocol;
 	parse_command_line(&options);
+	if (*sabotages)
+		start_sabotage();
 	power_off((enum exit_code)run_cases(&options));
 }

@@ -12,6 +12,7 @@ void leave_5level_paging(void)
 	if (!(read_cr4() & CR4_LA57))
 		return;
 	paging_switch(image_root_of(&paging_4level).value, read_cr4() & ~CR4_LA57);
+	processor_event(EVENT_PAGING_WAS_OFF, 0, NULL);
 	processor_changed();
 }
 
@@ -19,6 +20,7 @@ void enter_5level_root(gpa_t root)
 {
 	at_case_end(leave_5level_paging);
 	paging_switch(root.value, read_cr4() | CR4_LA57);
+	processor_event(EVENT_PAGING_WAS_OFF, 0, NULL);
 	processor_changed();
 }
 

@@ -125,6 +125,7 @@ void state_save(void)
 	saved_efer = read_efer();
 	journal_length = 0;
 	update_processor();
+	processor_event(EVENT_NEW_CASE, 0, NULL);
 }
 
 static void undo_journal(void)

@@ -7,7 +7,7 @@
 #ifndef CPU_CONTROL_H
 #define CPU_CONTROL_H
 
-#include <stdint.h>
+#include "cpu/sabotage.h"
 
 #define CR0_PE	     (1ull << 0)
 #define CR0_WP	     (1ull << 16)
@@ -56,6 +56,7 @@
 	static inline void write_##name(uint64_t value)                                        \
 	{                                                                                      \
 		__asm__ volatile("mov %0, %%" #name : : "r"((unsigned long)value) : "memory"); \
+		processor_event(EVENT_##name, value, NULL);                                    \
 	}
 
 CONTROL_REGISTER(cr0)
@@ -77,6 +78,8 @@ static inline void write_msr(uint32_t msr, uint64_t value)
 			 :
 			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
 			 : "memory");
+	if (msr == MSR_EFER)
+		processor_event(EVENT_EFER, value, NULL);
 }
 
 /* PKRU, which exists while CR4.PKE = 1 (SDM Vol. 3, "Protection Keys"). */
@@ -91,6 +94,7 @@ static inline uint32_t rdpkru(void)
 static inline void wrpkru(uint32_t value)
 {
 	__asm__ volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
+	processor_event(EVENT_PKRU, value, NULL);
 }
 
 static inline uint64_t read_tsc(void)
@@ -104,6 +108,7 @@ static inline uint64_t read_tsc(void)
 static inline void invlpg(uint64_t linear)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"((unsigned long)linear) : "memory");
+	processor_event(EVENT_INVLPG, linear, NULL);
 }
 
 #endif

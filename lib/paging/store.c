@@ -5,6 +5,7 @@
  */
 #include "paging/store.h"
 
+#include "cpu/sabotage.h"
 #include "paging/store_implicit.h"
 
 static void mov8(entry_ptr entry, uint64_t value)
@@ -238,3 +239,9 @@ const struct store_method store_methods[STORE_METHODS] = {
 	[STORE_SGDT] = {"sgdt", store_sgdt, ALWAYS, .crosses = true},
 	[STORE_FXSAVE] = {"fxsave", store_fxsave, FEATURE_fxsr, .covers_line = true},
 };
+
+void store_entry(volatile uint64_t *entry, uint64_t value, const struct store_method *method)
+{
+	method->store(entry, value);
+	processor_event(EVENT_STORE, (uintptr_t)entry, &(uint64_t){method - store_methods});
+}

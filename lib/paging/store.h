@@ -68,4 +68,7 @@ enum store {
 
 extern const struct store_method store_methods[STORE_METHODS];
 
+/* Stores. `entry` is any alias of the entry. */
+void store_entry(volatile uint64_t *entry, uint64_t value, const struct store_method *method);
+
 #endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Playing a hypervisor with a bug: the word sabotage=NAME[,NAME...] on the command line makes one
+ * of the primitives that tests are made of misbehave as if the machine did
+ * (docs/proving-the-suite.md). What can be chosen stands in sabotage.def; the sabotage room does
+ * it, through the hooks below, which are NULL without the word.
+ */
+#ifndef CPU_SABOTAGE_H
+#define CPU_SABOTAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum sabotage {
+#define SABOTAGE(name, family, id, text) SABOTAGE_##name,
+#include "cpu/sabotage.def"
+#undef SABOTAGE
+	SABOTAGES
+};
+
+enum sabotage_family {
+	FAMILY_invalidation,
+	FAMILY_table_writes,
+	FAMILY_rights,
+	FAMILY_flags,
+	FAMILY_faults,
+	FAMILY_reserved,
+	FAMILY_frames,
+	FAMILY_emulation,
+	FAMILY_permitted,
+};
+
+/* Chosen ones; nothing is without the word. */
+extern bool sabotage_chosen[SABOTAGES];
+
+/* Whether this one was chosen, or any of this family. */
+static inline bool sabotaged(enum sabotage which)
+{
+	return sabotage_chosen[which];
+}
+bool sabotaged_family(enum sabotage_family family);
+
+/* Names with commas between them. The first that is none, or NULL: all are chosen. */
+const char *choose_sabotage(const char *names);
+
+/* What a processor with a bug has to know of. */
+enum processor_event {
+	EVENT_cr0, /* written; `operand` is the new value */
+	EVENT_cr2,
+	EVENT_cr3,
+	EVENT_cr4,
+	EVENT_EFER,
+	EVENT_PKRU,
+	EVENT_INVLPG,  /* `operand` is the linear address */
+	EVENT_INVPCID, /* `operand` is the type, `descriptor` its two words */
+	EVENT_STORE,   /* an entry was stored: `operand` is its address, `descriptor` {method, old
+			  value} */
+	EVENT_PAGING_WAS_OFF,
+	EVENT_NEW_CASE, /* nothing is cached */
+};
+
+typedef void processor_event_function(enum processor_event event, uint64_t operand,
+				      const uint64_t *descriptor);
+extern processor_event_function *processor_event_hook;
+
+/* After the instruction. */
+static inline void processor_event(enum processor_event event, uint64_t operand,
+				   const uint64_t *descriptor)
+{
+	if (__builtin_expect(!!processor_event_hook, 0))
+		processor_event_hook(event, operand, descriptor);
+}
+
+#endif

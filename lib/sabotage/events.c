@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What each operation of the guest drops (SDM Vol. 3, "Operations that Invalidate TLBs and
+ * Paging-Structure Caches"), and what it fails to.
+ */
+#include "cpu/control.h"
+#include "sabotage/cache.h"
+
+static void after_invlpg(uint64_t linear)
+{
+	uint64_t pcid = current_pcid();
+
+	if (sabotaged(SABOTAGE_invlpg_lost))
+		return;
+	drop_translations(
+		(struct dropping){.by_linear = true,
+				  .linear = linear,
+				  .by_pcid = true,
+				  .pcid = pcid,
+				  .keeps_globals = sabotaged(SABOTAGE_invlpg_keeps_globals),
+				  .one_4_kbyte = sabotaged(SABOTAGE_invlpg_drops_4_kbyte_only)});
+	if (sabotaged(SABOTAGE_invlpg_keeps_structure_caches))
+		return;
+	drop_upper_entries(true, pcid,
+			   sabotaged(SABOTAGE_invlpg_keeps_structure_caches_elsewhere) ? &linear
+										       : NULL);
+}
+
+static void after_mov_to_cr3(uint64_t value, uint64_t old)
+{
+	bool pcide = read_cr4() & CR4_PCIDE;
+	uint64_t pcid = current_pcid();
+
+	if (pcide && (value & CR3_NO_FLUSH || sabotaged(SABOTAGE_no_flush_always)))
+		return;
+	if (sabotaged(SABOTAGE_mov_cr3_of_same_value_keeps_all) && value == old)
+		return;
+	if (!sabotaged(SABOTAGE_mov_cr3_keeps_translations))
+		drop_translations(
+			(struct dropping){.by_pcid = pcide, .pcid = pcid, .keeps_globals = true});
+	if (!sabotaged(SABOTAGE_mov_cr3_keeps_structure_caches))
+		drop_upper_entries(pcide, pcid, NULL);
+}
+
+static void after_invpcid(uint64_t type, const uint64_t *descriptor)
+{
+	uint64_t pcid = descriptor[0] & 0xfff;
+
+	if (sabotaged(SABOTAGE_invpcid_context_takes_current))
+		pcid = current_pcid();
+	if (type == 0 && !sabotaged(SABOTAGE_invpcid_address_lost)) {
+		drop_translations((struct dropping){.by_linear = true,
+						    .linear = descriptor[1],
+						    .by_pcid = true,
+						    .pcid = pcid,
+						    .keeps_globals = true});
+		drop_upper_entries(true, pcid, NULL);
+	} else if (type == 1 && !sabotaged(SABOTAGE_invpcid_context_lost)) {
+		drop_translations(
+			(struct dropping){.by_pcid = true, .pcid = pcid, .keeps_globals = true});
+		drop_upper_entries(true, pcid, NULL);
+	} else if (type == 2) {
+		drop_translations((struct dropping){
+			.keeps_globals = sabotaged(SABOTAGE_invpcid_all_keeps_globals)});
+		drop_upper_entries(false, 0, NULL);
+	} else if (type == 3 && !sabotaged(SABOTAGE_invpcid_all_but_global_lost)) {
+		drop_translations((struct dropping){.keeps_globals = true});
+		drop_upper_entries(false, 0, NULL);
+	}
+}
+
+#define FLUSHING_CR4 (CR4_PGE | CR4_PSE | CR4_PAE | CR4_LA57)
+
+static void after_mov_to_cr4(uint64_t value, uint64_t old)
+{
+	uint64_t changed = value ^ old;
+	bool pcide_cleared = changed & old & CR4_PCIDE;
+
+	if (pcide_cleared && sabotaged(SABOTAGE_pcide_cleared_keeps_translations)) {
+		take_into_pcid_0();
+		return;
+	}
+	if (changed & CR4_PGE && sabotaged(SABOTAGE_pge_change_keeps_globals)) {
+		drop_translations((struct dropping){.keeps_globals = true});
+		drop_upper_entries(false, 0, NULL);
+		return;
+	}
+	if (changed & FLUSHING_CR4 || pcide_cleared || changed & value & CR4_SMEP)
+		forget_everything();
+}
+
+/* Entries that were stored in a way that is not noticed stay what they are, whatever is flushed. */
+static bool store_is_lost(enum store method)
+{
+	switch (method) {
+	case STORE_MOV1:
+		return sabotaged(SABOTAGE_store_of_1_byte_lost);
+	case STORE_MOV2:
+		return sabotaged(SABOTAGE_store_of_2_bytes_lost);
+	case STORE_MOV4:
+		return sabotaged(SABOTAGE_store_of_4_bytes_lost);
+	case STORE_MOV4_HIGH_FIRST:
+		return sabotaged(SABOTAGE_store_of_high_half_first_lost);
+	case STORE_MOV8_CROSSING ... STORE_MOV2_CROSSING:
+		return sabotaged(SABOTAGE_crossing_store_lost);
+	case STORE_XCHG ... STORE_LOCK_XOR:
+		return sabotaged(SABOTAGE_locked_store_lost);
+	case STORE_REP_MOVSB ... STORE_STOSQ:
+		return sabotaged(SABOTAGE_string_store_lost);
+	case STORE_MOVDQA ... STORE_MOVNTDQ:
+		return sabotaged(SABOTAGE_sse_store_lost);
+	case STORE_PUSH ... STORE_CALL:
+		return sabotaged(SABOTAGE_push_lost);
+	case STORE_SGDT ... STORE_FXSAVE:
+		return sabotaged(SABOTAGE_system_store_lost);
+	default:
+		return false;
+	}
+}
+
+static void after_store(uint64_t alias, enum store method)
+{
+	struct walk walk;
+
+	if (!store_is_lost(method))
+		return;
+	walk_now(&walk, LINEAR(alias));
+	stick_translations(walk.physical);
+}
+
+struct late late;
+static uint64_t cr0, cr3, cr4, efer;
+static uint32_t pkru;
+
+/* A flush is when late changes come to be seen. */
+static void see_late_changes(void)
+{
+	late = (struct late){0};
+}
+
+static void after_change(bool *is_late, enum sabotage which, bool changed)
+{
+	if (changed && sabotaged(which))
+		*is_late = !*is_late;
+}
+
+static void begin_case(void)
+{
+	caches_reset();
+	forget_roles();
+	see_late_changes();
+	cr0 = read_cr0();
+	cr3 = read_cr3();
+	cr4 = read_cr4();
+	efer = read_msr(MSR_EFER);
+	pkru = cr4 & CR4_PKE ? rdpkru() : 0;
+}
+
+void cache_event(enum processor_event event, uint64_t operand, const uint64_t *descriptor)
+{
+	switch (event) {
+	case EVENT_NEW_CASE:
+		begin_case();
+		break;
+	case EVENT_PAGING_WAS_OFF:
+		forget_everything();
+		break;
+	case EVENT_INVLPG:
+		see_late_changes();
+		after_invlpg(operand);
+		break;
+	case EVENT_INVPCID:
+		see_late_changes();
+		after_invpcid(operand, descriptor);
+		break;
+	case EVENT_STORE:
+		after_store(operand, (enum store)descriptor[0]);
+		break;
+	case EVENT_cr0:
+		if ((operand ^ cr0) & CR0_PG)
+			forget_everything();
+		after_change(&late.wp, SABOTAGE_wp_seen_late, (operand ^ cr0) & CR0_WP);
+		late.cr0 = cr0;
+		cr0 = operand;
+		break;
+	case EVENT_cr3:
+		see_late_changes();
+		after_mov_to_cr3(operand, cr3);
+		cr3 = operand;
+		break;
+	case EVENT_cr4:
+		after_change(&late.smep, SABOTAGE_smep_set_keeps_translations,
+			     (operand ^ cr4) & operand & CR4_SMEP);
+		after_change(&late.smap, SABOTAGE_smap_set_keeps_translations,
+			     (operand ^ cr4) & operand & CR4_SMAP);
+		late.cr4 = cr4;
+		after_mov_to_cr4(operand, cr4);
+		cr4 = operand;
+		break;
+	case EVENT_EFER:
+		after_change(&late.nxe, SABOTAGE_nxe_seen_late, (operand ^ efer) & EFER_NXE);
+		efer = operand;
+		break;
+	case EVENT_PKRU:
+		after_change(&late.pkru, SABOTAGE_pkru_seen_late, (uint32_t)operand != pkru);
+		late.old_pkru = pkru;
+		pkru = (uint32_t)operand;
+		break;
+	case EVENT_cr2:
+		break;
+	}
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cpu/control.h"
+#include "libc/string.h"
+#include "mem/frames.h"
+#include "sabotage/operation.h"
+
+/* One bit of the error code, where `when`. */
+static void lose(uint64_t *error_code, enum sabotage which, uint64_t bit, bool when)
+{
+	if (when && sabotaged(which))
+		*error_code &= ~bit;
+}
+
+static void add(uint64_t *error_code, enum sabotage which, uint64_t bit, bool when)
+{
+	if (when && sabotaged(which))
+		*error_code |= bit;
+}
+
+static void falsify_error_code(const struct operation *operation, uint64_t *code)
+{
+	bool absent = !(*code & PF_P), reserved = *code & PF_RSVD;
+	bool executes = operation->fetch;
+
+	lose(code, SABOTAGE_error_code_lacks_p, PF_P, !reserved);
+	add(code, SABOTAGE_error_code_p_of_absent, PF_P, absent);
+	lose(code, SABOTAGE_error_code_lacks_w, PF_W, true);
+	add(code, SABOTAGE_error_code_w_of_reads, PF_W, !operation->write && !executes);
+	lose(code, SABOTAGE_error_code_lacks_u, PF_U, true);
+	add(code, SABOTAGE_error_code_u_of_supervisor, PF_U, !operation->access.user);
+	lose(code, SABOTAGE_error_code_lacks_rsvd, PF_RSVD, true);
+	add(code, SABOTAGE_error_code_rsvd_of_absent, PF_RSVD, absent);
+	lose(code, SABOTAGE_error_code_lacks_id, PF_ID, true);
+	add(code, SABOTAGE_error_code_id_of_data, PF_ID, !executes);
+	lose(code, SABOTAGE_error_code_lacks_pk, PF_PK, true);
+}
+
+static void falsify_cr2(const struct operation *operation, struct outcome *outcome)
+{
+	uint64_t last = operation->access.linear.value + operation->bytes - 1;
+
+	if (sabotaged(SABOTAGE_cr2_is_page_aligned))
+		outcome->cr2 &= ~(PAGE_4K - 1);
+	if (sabotaged(SABOTAGE_cr2_of_first_byte))
+		outcome->cr2 = operation->access.linear.value;
+	if (sabotaged(SABOTAGE_cr2_stays))
+		outcome->cr2 = operation->cr2;
+	if (sabotaged(SABOTAGE_cr2_within_operand) && operation->pages == 2 && !operation->fetch)
+		outcome->cr2 =
+			outcome->cr2 >= operation->linear[1] ? last : operation->linear[1] - 1;
+}
+
+/* Puts back, or stores early, bytes of the operand. */
+static void falsify_memory(const struct operation *operation, const struct outcome *outcome)
+{
+	const struct translation *first = &operation->right[0];
+	uint64_t at = first->frame + (operation->linear[0] & (PAGE_4K - 1));
+	volatile uint64_t *word = identity(GPA(at));
+
+	if (sabotaged(SABOTAGE_partial_store_before_fault) && operation->pages == 2 &&
+	    operation->write && outcome->vector == VECTOR_PF &&
+	    outcome->cr2 >= operation->linear[1] && first->found == FOUND_PAGE &&
+	    is_ram(GPA(first->frame), PAGE_4K))
+		memcpy(identity(GPA(at)), operation->access.value,
+		       operation->linear[1] - operation->linear[0]);
+	if (!operation->has_data || outcome->vector != NO_VECTOR || !operation->write)
+		return;
+	if (sabotaged(SABOTAGE_read_modify_write_lost) && operation->read)
+		word[0] = operation->data[0];
+	if (sabotaged(SABOTAGE_store_of_16_bytes_torn) && operation->bytes == 16)
+		word[1] = operation->data[1];
+}
+
+void falsify(const struct operation *operation, struct outcome *outcome)
+{
+	if (outcome->vector == VECTOR_PF) {
+		falsify_error_code(operation, &outcome->error_code);
+		falsify_cr2(operation, outcome);
+		if (sabotaged(SABOTAGE_rip_after_instruction) && !operation->fetch)
+			outcome->rip += 3;
+	} else if (outcome->vector != NO_VECTOR &&
+		   sabotaged(SABOTAGE_cr2_changed_by_other_exceptions)) {
+		outcome->cr2 = operation->access.linear.value;
+	}
+	falsify_memory(operation, outcome);
+}
+
+static void change_entry(uint64_t address, uint64_t set, uint64_t clear)
+{
+	volatile uint64_t *entry = identity(GPA(address));
+	uint64_t size = current_format()->entry_bytes;
+
+	if (!is_ram(GPA(address), 8))
+		return;
+	if (size == 8)
+		*entry = (*entry | set) & ~clear;
+	else
+		*(volatile uint32_t *)entry =
+			(uint32_t)((*(volatile uint32_t *)entry | set) & ~clear);
+}
+
+static void falsify_completed_flags(const struct operation *operation, const struct translation *at,
+				    unsigned n)
+{
+	uint64_t before = at->seen[n], clear = 0, set = 0;
+	enum level level = at->at[n];
+	bool is_last = n + 1 == at->count;
+
+	if (level <= PML4 && sabotage_chosen[SABOTAGE_a_missing_in_pml4e + PML4 - level])
+		clear |= A;
+	if (sabotaged(SABOTAGE_flags_clear_ignored_bits) && !(before & A))
+		clear |= IGNORED_9_11;
+	if (sabotaged(SABOTAGE_d_set_in_upper_entries) && !is_last)
+		set |= D;
+	if (is_last) {
+		if (sabotage_chosen[SABOTAGE_d_missing_in_pte + level - PT] ||
+		    (sabotaged(SABOTAGE_d_missing_after_read) && before & A) ||
+		    (sabotaged(SABOTAGE_d_missing_when_wp_is_clear) && !operation->access.user &&
+		     !(at->rights & RW)))
+			clear |= D;
+		if (sabotaged(SABOTAGE_d_set_by_reads) && !operation->write)
+			set |= D;
+	}
+	if (set | (clear & ~before) | (clear & IGNORED_9_11))
+		change_entry(at->address[n], set, clear & ~(before & (A | D)));
+}
+
+static void falsify_denied_flags(const struct operation *operation, const struct translation *at,
+				 unsigned n)
+{
+	bool is_last = n + 1 == at->count;
+
+	if (is_last && at->found == FOUND_ABSENT) {
+		if (sabotaged(SABOTAGE_flags_set_in_absent_entries))
+			change_entry(at->address[n], A, 0);
+		return;
+	}
+	if (sabotaged(SABOTAGE_a_of_denied_accesses) && !(is_last && at->found == FOUND_RESERVED))
+		change_entry(at->address[n], A, 0);
+	if (sabotaged(SABOTAGE_d_set_by_denied_writes) && is_last && at->found == FOUND_PAGE &&
+	    operation->write)
+		change_entry(at->address[n], D, 0);
+}
+
+/* The entry beside the last one, where it could have been used just as well. */
+static void set_a_of_neighbour(const struct translation *at)
+{
+	const struct paging_rules rules = current_rules();
+	uint64_t address = at->address[at->count - 1] ^ current_format()->entry_bytes;
+	uint64_t entry = read_identity(NULL, address);
+
+	if (entry & P && !reserved_bits_set(current_format(), &rules, at->level, entry))
+		change_entry(address, A, 0);
+}
+
+void falsify_flags(const struct operation *operation, const struct outcome *outcome)
+{
+	for (unsigned i = 0; i < operation->pages; i++) {
+		const struct translation *at = &operation->right[i];
+
+		for (unsigned n = 0; n < at->count; n++) {
+			if (outcome->vector == NO_VECTOR)
+				falsify_completed_flags(operation, at, n);
+			else if (outcome->vector == VECTOR_PF &&
+				 outcome->cr2 / PAGE_4K == operation->linear[i] / PAGE_4K)
+				falsify_denied_flags(operation, at, n);
+		}
+		if (outcome->vector == NO_VECTOR && sabotaged(SABOTAGE_a_of_neighbours))
+			set_a_of_neighbour(at);
+	}
+}

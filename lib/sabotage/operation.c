@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sabotage/operation.h"
+
+#include "cpu/control.h"
+#include "mem/frames.h"
+
+static void note_data(struct operation *operation)
+{
+	uint64_t at = operation->right[0].frame + (operation->linear[0] & (PAGE_4K - 1));
+	const volatile uint64_t *word = identity(GPA(at));
+
+	operation->has_data = operation->pages == 1 && operation->right[0].found == FOUND_PAGE &&
+			      at + 16 < IDENTITY_MAP_BYTES && is_ram(GPA(at), 16);
+	if (operation->has_data) {
+		operation->data[0] = word[0];
+		operation->data[1] = word[1];
+	}
+}
+
+bool operation_begin(struct operation *operation, const struct access *access)
+{
+	const struct instruction_entry *instruction = &instruction_table[access->instruction];
+	uint64_t first = access->linear.value, last = first + instruction->size - 1;
+
+	if (access->instruction >= ORDINARY_INSTRUCTIONS ||
+	    access->instruction == INSTRUCTION_bts_far || !is_canonical(current_format(), first) ||
+	    !is_canonical(current_format(), last) || !(read_cr0() & CR0_PG))
+		return false;
+	*operation = (struct operation){
+		.access = *access,
+		.bytes = instruction->size,
+		.write = instruction->writes != NEVER,
+		.read = instruction->reads,
+		.fetch = access->instruction == INSTRUCTION_fetch,
+		.pages = first / PAGE_4K == last / PAGE_4K ? 1 : 2,
+		.linear = {first, last & ~(PAGE_4K - 1)},
+		.cr2 = read_cr2(),
+	};
+	for (unsigned i = 0; i < operation->pages; i++)
+		translate_rightly(&operation->right[i], operation->linear[i]);
+	note_data(operation);
+	return true;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Inside the sabotage room: an access under way.
+ */
+#ifndef SABOTAGE_OPERATION_H
+#define SABOTAGE_OPERATION_H
+
+#include "access/access.h"
+#include "cpu/sabotage.h"
+#include "sabotage/translate.h"
+
+struct operation {
+	struct access access;
+	unsigned bytes;
+	bool write, read, fetch;
+	unsigned pages;	    /* 1 or 2 */
+	uint64_t linear[2]; /* the first byte in each */
+	struct translation right[2];
+	uint64_t cr2;	  /* before */
+	uint64_t data[2]; /* the operand's memory before, where `has_data` */
+	bool has_data;
+};
+
+/* False for instructions that do not access memory, and for addresses that nothing translates. */
+bool operation_begin(struct operation *operation, const struct access *access);
+
+/* Afterwards: what comes back, entries' flags and memory as the processor with a bug leaves them.
+ */
+void falsify(const struct operation *operation, struct outcome *outcome);
+void falsify_flags(const struct operation *operation, const struct outcome *outcome);
+
+#endif

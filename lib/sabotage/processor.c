@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * In 64-bit images all of it; in 32-bit ones (processor_32.c) what comes back is falsified only.
+ */
+#include "sabotage/processor.h"
+
+#include "cpu/control.h"
+#include "sabotage/cache.h"
+#include "sabotage/lend.h"
+#include "sabotage/operation.h"
+
+#define SLOW_TICKS 20000
+
+/* What the guest itself did by an instruction that it attempted. */
+static void tell_event(const struct access *access)
+{
+	uint64_t value = access->value[0];
+
+	switch (access->instruction) {
+	case INSTRUCTION_invlpg:
+		cache_event(EVENT_INVLPG, access->linear.value, NULL);
+		break;
+	case INSTRUCTION_mov_to_cr0:
+		cache_event(EVENT_cr0, value, NULL);
+		break;
+	case INSTRUCTION_mov_to_cr3:
+		cache_event(EVENT_cr3, value, NULL);
+		break;
+	case INSTRUCTION_mov_to_cr4:
+		cache_event(EVENT_cr4, value, NULL);
+		break;
+	case INSTRUCTION_invpcid:
+		cache_event(EVENT_INVPCID, value, identity(GPA(access->linear.value)));
+		break;
+	default:
+		break;
+	}
+}
+
+static struct outcome attempt_other(const struct access *access)
+{
+	struct operation none = {.access = *access};
+	struct outcome outcome = attempt_rightly(*access);
+
+	if (outcome.vector == NO_VECTOR)
+		tell_event(access);
+	else if (outcome.vector != VECTOR_PF)
+		falsify(&none, &outcome);
+	return outcome;
+}
+
+/* Control bits as the processor with a bug takes them. */
+struct controls {
+	uint64_t cr0, cr4;
+	uint32_t pkru;
+};
+
+static struct controls wrong_controls(const struct controls *right, bool ac)
+{
+	struct controls wrong = *right;
+
+	if (sabotaged(SABOTAGE_wp_ignored))
+		wrong.cr0 &= ~CR0_WP;
+	if (sabotaged(SABOTAGE_smep_ignored) || late.smep)
+		wrong.cr4 &= ~CR4_SMEP;
+	if (sabotaged(SABOTAGE_smap_ignored) || late.smap)
+		wrong.cr4 &= ~CR4_SMAP;
+	if (sabotaged(SABOTAGE_keys_ignored))
+		wrong.cr4 &= ~(CR4_PKE | CR4_PKS);
+	if (late.wp)
+		wrong.cr0 ^= CR0_WP;
+	if (late.pkru && wrong.cr4 & CR4_PKE)
+		wrong.pkru = late.old_pkru;
+	(void)ac;
+	return wrong;
+}
+
+/* Without the hooks. */
+static void load_controls(const struct controls *from, const struct controls *to)
+{
+	if (from->pkru != to->pkru && to->cr4 & from->cr4 & CR4_PKE)
+		__asm__ volatile("wrpkru" : : "a"(to->pkru), "c"(0), "d"(0) : "memory");
+	if (from->cr0 != to->cr0)
+		__asm__ volatile("mov %0, %%cr0" : : "r"(to->cr0) : "memory");
+	if (from->cr4 != to->cr4)
+		__asm__ volatile("mov %0, %%cr4" : : "r"(to->cr4) : "memory");
+}
+
+static struct outcome attempt_with_controls(struct access access)
+{
+	struct controls right = {read_cr0(), read_cr4(), 0}, wrong;
+	struct outcome outcome;
+
+	if (right.cr4 & CR4_PKE)
+		right.pkru = rdpkru();
+	wrong = wrong_controls(&right, access.ac);
+	if (sabotaged(SABOTAGE_ac_ignored) && !access.user)
+		access.ac = false;
+	load_controls(&right, &wrong);
+	outcome = attempt_rightly(access);
+	load_controls(&wrong, &right);
+	return outcome;
+}
+
+static struct outcome attempt_under(const struct operation *operation,
+				    const struct translation *wrong)
+{
+	struct outcome outcome;
+
+	lend_begin();
+	for (unsigned i = 0; i < operation->pages; i++)
+		lend_page(operation->linear[i], &wrong[i]);
+	lend_enter();
+	outcome = attempt_with_controls(operation->access);
+	lend_leave();
+	return outcome;
+}
+
+/* A and D as a right walk would have set them, of entries that the lent ones stood for. */
+static void set_flags(const struct translation *walked, bool write)
+{
+	for (unsigned n = 0; n < walked->count; n++) {
+		volatile uint64_t *entry = identity(GPA(walked->address[n]));
+
+		*entry |= A | (write && n + 1 == walked->count ? D : 0);
+	}
+}
+
+/* What is used from a TLB sets no flags. */
+static void take_flags_back(const struct translation *right)
+{
+	for (unsigned n = 0; n < right->count; n++) {
+		volatile uint64_t *entry = identity(GPA(right->address[n]));
+
+		*entry &= right->seen[n] | ~(A | D);
+	}
+}
+
+static void remember(const struct operation *operation, const struct translation *walked,
+		     unsigned page)
+{
+	struct translation cached = *walked;
+	uint64_t rights = walked->rights_above;
+
+	if (operation->write)
+		cached.last |= D;
+	remember_translation(operation->linear[page], &cached);
+	for (unsigned n = 0; n + 1 < walked->count; n++) {
+		rights = rights_below(rights, walked->seen[n]);
+		remember_upper_entry(operation->linear[page], walked->at[n],
+				     walked->seen[n] & ENTRY_ADDRESS, rights);
+	}
+}
+
+static void keep_caches(const struct operation *operation, const struct translation *wrong,
+			const struct outcome *outcome)
+{
+	for (unsigned i = 0; i < operation->pages; i++) {
+		if (outcome->vector == NO_VECTOR) {
+			if (!wrong[i].cached)
+				remember(operation, &wrong[i], i);
+		} else if (outcome->vector == VECTOR_PF &&
+			   outcome->cr2 / PAGE_4K == operation->linear[i] / PAGE_4K) {
+			forget_after_fault(operation->linear[i]);
+			if (wrong[i].found == FOUND_ABSENT &&
+			    sabotaged(SABOTAGE_not_present_is_cached))
+				remember_translation(operation->linear[i], &wrong[i]);
+		}
+	}
+}
+
+static void keep_flags(const struct operation *operation, const struct translation *wrong,
+		       bool differs)
+{
+	for (unsigned i = 0; i < operation->pages; i++) {
+		if (wrong[i].cached && !differs)
+			take_flags_back(&operation->right[i]);
+		else if (!wrong[i].cached && differs)
+			set_flags(&wrong[i], operation->write);
+	}
+}
+
+static void delay(void)
+{
+	uint64_t start = read_tsc();
+
+	while (read_tsc() - start < SLOW_TICKS)
+		__asm__ volatile("pause");
+}
+
+static void be_odd(void)
+{
+	static unsigned turn;
+
+	if (sabotaged(SABOTAGE_slow_accesses))
+		delay();
+	if (sabotaged(SABOTAGE_flushes_often) && ++turn % 3 == 0)
+		forget_everything();
+}
+
+static struct outcome attempt_wrongly(struct access access)
+{
+	struct translation wrong[2];
+	struct operation operation;
+	struct outcome outcome;
+	bool differs = false;
+
+	be_odd();
+	if (!operation_begin(&operation, &access))
+		return attempt_other(&access);
+	for (unsigned i = 0; i < operation.pages; i++) {
+		translate_wrongly(&wrong[i], operation.linear[i], operation.write);
+		if (i && sabotaged(SABOTAGE_second_page_read_from_first) && !operation.write &&
+		    wrong[0].found == FOUND_PAGE && wrong[1].found == FOUND_PAGE)
+			wrong[1].frame = wrong[0].frame + PAGE_4K;
+		differs |= translations_differ(&wrong[i], &operation.right[i]);
+	}
+	outcome = differs ? attempt_under(&operation, wrong) : attempt_with_controls(access);
+	if (outcome.vector == NO_VECTOR)
+		keep_flags(&operation, wrong, differs);
+	if (caches_are_used())
+		keep_caches(&operation, wrong, &outcome);
+	falsify_flags(&operation, &outcome);
+	falsify(&operation, &outcome);
+	return outcome;
+}
+
+void sabotage_start(void)
+{
+	attempt_hook = attempt_wrongly;
+	processor_event_hook = cache_event;
+}

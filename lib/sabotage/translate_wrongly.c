@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cpu/control.h"
+#include "libc/string.h"
+#include "sabotage/cache.h"
+
+/* Rights that a shadow pager keeps for a table, or a large page, from where it was first met. */
+#define MOST_ROLES 64
+
+struct role {
+	uint64_t address, parent, rights;
+};
+
+static struct role roles[MOST_ROLES];
+static unsigned role_count;
+
+void forget_roles(void)
+{
+	role_count = 0;
+}
+
+/* The rights above a table or page at `address`, reached through the entry at `parent`. */
+static uint64_t rights_of_role(uint64_t address, uint64_t parent, uint64_t rights)
+{
+	for (unsigned i = 0; i < role_count; i++) {
+		if (roles[i].address != address)
+			continue;
+		if (roles[i].parent == parent)
+			roles[i].rights = rights;
+		return roles[i].rights;
+	}
+	if (role_count < MOST_ROLES)
+		roles[role_count++] = (struct role){address, parent, rights};
+	return rights;
+}
+
+/* The entry as far as the processor with a bug looks at its rights. */
+static uint64_t seen_rights(enum level level, uint64_t entry)
+{
+	enum level down = (enum level)(PML4 - level);
+
+	if (level > PML4)
+		return entry;
+	if (sabotage_chosen[SABOTAGE_rw_ignored_in_pml4e + down])
+		entry |= RW;
+	if (sabotage_chosen[SABOTAGE_us_ignored_in_pml4e + down])
+		entry |= US;
+	if (sabotage_chosen[SABOTAGE_xd_ignored_in_pml4e + down])
+		entry &= ~XD;
+	return entry;
+}
+
+static uint64_t seen_reserved_bits(const struct paging_format *format,
+				   const struct paging_rules *rules, enum level level,
+				   uint64_t entry)
+{
+	uint64_t set = reserved_bits_set(format, rules, level, entry);
+
+	if (level <= PML4 && sabotage_chosen[SABOTAGE_reserved_ignored_in_pml4e + PML4 - level])
+		return 0;
+	if (sabotaged(SABOTAGE_reserved_bit_51_ignored))
+		set &= ~(1ull << 51);
+	if (sabotaged(SABOTAGE_xd_is_never_reserved))
+		set &= ~XD;
+	return set;
+}
+
+static bool is_global(const struct translation *to)
+{
+	uint64_t g = to->last;
+
+	if (sabotaged(SABOTAGE_g_of_upper_entries_counts))
+		for (unsigned i = 0; i < to->count; i++)
+			g |= to->seen[i];
+	return g & G && (read_cr4() & CR4_PGE || sabotaged(SABOTAGE_g_counts_without_pge));
+}
+
+/* Where a page's 4 KBytes lie. Other frames are read only: what lies there may be the image's own.
+ */
+static uint64_t seen_frame(const struct paging_format *format, const struct translation *to,
+			   uint64_t linear, bool write)
+{
+	uint64_t bytes = level_bytes(format, to->level), entry = to->last;
+	uint64_t base = entry & ENTRY_ADDRESS & ~(bytes - 1), offset = linear & (bytes - 1);
+	uint64_t frame = base + (offset & ~(PAGE_4K - 1));
+
+	if (write)
+		return frame;
+	if (to->level == PT && (sabotaged(SABOTAGE_wrong_4_kbyte_frame) ||
+				(entry & PS && sabotaged(SABOTAGE_ps_of_pte_taken_for_frame))))
+		frame ^= PAGE_4K;
+	if (to->level == PD && sabotaged(SABOTAGE_large_page_offset_lost))
+		frame = base;
+	if (to->level == PDPT && sabotaged(SABOTAGE_gbyte_page_offset_lost))
+		frame = base + (offset & (PAGE_2M - 1) & ~(PAGE_4K - 1));
+	if (to->level > PT && entry & PAT_OF_LARGE_PAGE && sabotaged(SABOTAGE_pat_taken_for_frame))
+		frame ^= PAGE_4K;
+	return frame;
+}
+
+/* One step down; false where the walk ends. */
+static bool step(struct translation *to, const struct paging_format *format,
+		 const struct paging_rules *rules, enum level level, uint64_t address)
+{
+	uint64_t entry = read_identity(NULL, address);
+
+	to->at[to->count] = level;
+	to->address[to->count] = address;
+	to->seen[to->count++] = entry;
+	to->last = entry;
+	to->level = level;
+	if (!(entry & P)) {
+		to->found = FOUND_ABSENT;
+		return false;
+	}
+	if (seen_reserved_bits(format, rules, level, entry)) {
+		to->found =
+			sabotaged(SABOTAGE_reserved_means_absent) ? FOUND_ABSENT : FOUND_RESERVED;
+		return false;
+	}
+	if (maps_page(format, rules, level, entry)) {
+		if (level == PD && sabotaged(SABOTAGE_rights_of_first_large_alias))
+			entry = rights_of_role(entry & ENTRY_ADDRESS, address, entry);
+		if (sabotaged(SABOTAGE_rights_of_the_last_entry_only))
+			to->rights = RIGHTS;
+		to->rights = rights_below(to->rights, seen_rights(level, entry));
+		to->found = FOUND_PAGE;
+		return false;
+	}
+	to->rights = rights_below(to->rights, seen_rights(level, entry));
+	if (level == PD && sabotaged(SABOTAGE_rights_of_first_parent))
+		to->rights = rights_of_role(entry & ENTRY_ADDRESS, address, to->rights);
+	return true;
+}
+
+static void walk_wrongly(struct translation *to, uint64_t linear, bool write)
+{
+	const struct paging_format *format = current_format();
+	const struct paging_rules rules = current_rules();
+	const struct cached_entry *upper = caches_are_used() ? cached_upper_entry(linear) : NULL;
+	uint64_t table = upper ? upper->table : current_root().value;
+	int level = upper ? (int)upper->level - 1 : (int)format->top;
+
+	*to = (struct translation){.rights = upper ? upper->rights : RIGHTS};
+	to->rights_above = to->rights;
+	for (; level >= PT; level--) {
+		uint64_t address = table + 8 * level_index(format, (enum level)level, linear);
+
+		if (!step(to, format, &rules, (enum level)level, address))
+			break;
+		table = to->last & ENTRY_ADDRESS;
+	}
+	if (to->found != FOUND_PAGE)
+		return;
+	if (to->level > PT && sabotaged(SABOTAGE_keys_of_large_pages_ignored))
+		to->last &= ~PROTECTION_KEY;
+	to->frame = seen_frame(format, to, linear, write);
+	to->global = is_global(to);
+}
+
+void translate_wrongly(struct translation *translation, uint64_t linear, bool write)
+{
+	const struct translation *cached = caches_are_used() ? cached_translation(linear) : NULL;
+
+	/* A write that finds D = 0 walks again, to set it. */
+	if (cached && !(write && cached->found == FOUND_PAGE && !(cached->last & D)))
+		*translation = *cached;
+	else
+		walk_wrongly(translation, linear, write);
+}
