@@ -127,7 +127,7 @@ static void try_store(const struct rewrite *rewrite, const struct store_method *
 	reset_table(rewrite);
 	use(rewrite);
 	remember_table(rewrite, value);
-	store_entry(alias, value, method);
+	store_by_method(alias, value, method);
 	expect_table(rewrite, method->name, method->covers_line);
 	invalidate(rewrite->page.linear, then);
 	expect_followed(rewrite);
@@ -148,7 +148,7 @@ static void try_method(const struct rewrite *rewrite, const struct store_method 
 	*(volatile uint64_t *)&rewrite->table[rewrite->index] = rewrite->old & ~P;
 	invalidate(rewrite->page.linear, INVLPG);
 	expect_followed(rewrite);
-	store_entry(alias, new | A | D, method);
+	store_by_method(alias, new | A | D, method);
 	expect_followed(rewrite);
 }
 

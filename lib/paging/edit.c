@@ -6,7 +6,7 @@ void edit_entry_with(const struct page *page, enum level level, enum invalidatio
 {
 	volatile uint64_t *entry = page->entry[level];
 
-	store_entry(entry, (*entry & ~edit.clear) | edit.set, &store_methods[edit.how]);
+	store_by_method(entry, (*entry & ~edit.clear) | edit.set, &store_methods[edit.how]);
 	invalidate(page->linear, then);
 }
 

@@ -240,7 +240,7 @@ const struct store_method store_methods[STORE_METHODS] = {
 	[STORE_FXSAVE] = {"fxsave", store_fxsave, FEATURE_fxsr, .covers_line = true},
 };
 
-void store_entry(volatile uint64_t *entry, uint64_t value, const struct store_method *method)
+void store_by_method(volatile uint64_t *entry, uint64_t value, const struct store_method *method)
 {
 	method->store(entry, value);
 	processor_event(EVENT_STORE, (uintptr_t)entry, &(uint64_t){method - store_methods});

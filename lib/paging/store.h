@@ -69,6 +69,6 @@ enum store {
 extern const struct store_method store_methods[STORE_METHODS];
 
 /* Stores. `entry` is any alias of the entry. */
-void store_entry(volatile uint64_t *entry, uint64_t value, const struct store_method *method);
+void store_by_method(volatile uint64_t *entry, uint64_t value, const struct store_method *method);
 
 #endif
