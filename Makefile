@@ -43,7 +43,7 @@ BOTH       := boot/boot_info.c boot/header.S boot/main.c libc/string.c libc/text
 	      access/access.c $(patsubst %,sabotage/%.c,translate operation falsify) model/model.c model/judge.c model/linear.c \
 	      $(patsubst %,check/%.c,axes expect guard judge_access needs options report run state walk \
 			walk_axes walk_machine walk_pages walk_ways)
-ROOMS_32   := boot libc cpu access paging check
+ROOMS_32   := boot libc cpu access sabotage paging check
 ONLY_32    := $(foreach room,$(ROOMS_32),$(wildcard lib/$(room)/*_32.c lib/$(room)/*_32.S))
 SOURCES_32 := $(addprefix lib/,$(BOTH)) $(ONLY_32)
 OBJECTS_32 := $(patsubst lib/%,$(BUILD)/32/%.o,$(SOURCES_32))
