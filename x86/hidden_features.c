@@ -23,7 +23,6 @@ SUBJECT(hidden_features, "features that CPUID does not offer, used nevertheless"
 #define MSRS	     "SDM Vol. 2, \"WRMSR - Write to Model Specific Register\""
 #define TAG	     31
 #define KEY_SHIFT    59
-#define MSR_U_CET    0x6a0
 #define MSR_S_CET    0x6a2
 #define CR3_LAM_BITS 61 /* the first of two */
 

@@ -20,6 +20,8 @@ enum instruction {
 #include "access/instructions.def"
 #undef INSTRUCTION
 	INSTRUCTION_COUNT,
+	SHADOW_STACK_INSTRUCTIONS = INSTRUCTION_wrss,
+	END_OF_SHADOW_STACK_INSTRUCTIONS = INSTRUCTION_incssp + 1,
 	ORDINARY_INSTRUCTIONS =
 		INSTRUCTION_prefetch /* those before it read or write data, or fetch */
 };

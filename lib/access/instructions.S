@@ -250,6 +250,19 @@ access_\name\()_touch:
 	simple clac, clac
 	simple rdfsbase, rdfsbase %rax
 
+	simple wrss, wrssq %rax, (%rdi)
+	simple wruss, wrussq %rax, (%rdi)
+	instruction shadow_call
+	touch shadow_call
+	call 1f				/* with a displacement of 0 it would leave the shadow stack alone */
+	ud2
+1:	done
+	instruction incssp
+	mov $1, %eax
+	touch incssp
+	incsspq %rax
+	done
+
 	/* User mode ends here, in the user window: #UD from this address means that the access completed. */
 	.globl access_user_done
 access_user_done:

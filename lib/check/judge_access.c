@@ -40,7 +40,10 @@ struct model_access modelled_access(const struct access *access)
 		.may_write = instruction->writes == MAYBE,
 		.reads = instruction->reads,
 		.fetch = access->instruction == INSTRUCTION_fetch,
-		.user = access->user,
+		/* WRUSS makes a user-mode access at CPL 0. */
+		.user = access->user || access->instruction == INSTRUCTION_wruss,
+		.shadow_stack = access->instruction >= SHADOW_STACK_INSTRUCTIONS &&
+				access->instruction < END_OF_SHADOW_STACK_INSTRUCTIONS,
 		.ac = access->ac,
 		.compatibility = access->compatibility,
 	};

@@ -9,42 +9,47 @@
 
 #include "cpu/sabotage.h"
 
-#define CR0_PE	     (1ull << 0)
-#define CR0_WP	     (1ull << 16)
-#define CR0_AM	     (1ull << 18)
-#define CR0_NW	     (1ull << 29)
-#define CR0_CD	     (1ull << 30)
-#define CR0_PG	     (1ull << 31)
+#define CR0_PE		(1ull << 0)
+#define CR0_WP		(1ull << 16)
+#define CR0_AM		(1ull << 18)
+#define CR0_NW		(1ull << 29)
+#define CR0_CD		(1ull << 30)
+#define CR0_PG		(1ull << 31)
 
-#define CR3_PWT	     (1ull << 3)
-#define CR3_PCD	     (1ull << 4)
-#define CR3_NO_FLUSH (1ull << 63)
+#define CR3_PWT		(1ull << 3)
+#define CR3_PCD		(1ull << 4)
+#define CR3_NO_FLUSH	(1ull << 63)
 
-#define CR4_PSE	     (1ull << 4)
-#define CR4_PAE	     (1ull << 5)
-#define CR4_PGE	     (1ull << 7)
-#define CR4_UMIP     (1ull << 11)
-#define CR4_LA57     (1ull << 12)
-#define CR4_VMXE     (1ull << 13)
-#define CR4_PCIDE    (1ull << 17)
-#define CR4_SMEP     (1ull << 20)
-#define CR4_SMAP     (1ull << 21)
-#define CR4_PKE	     (1ull << 22)
-#define CR4_CET	     (1ull << 23)
-#define CR4_PKS	     (1ull << 24)
+#define CR4_PSE		(1ull << 4)
+#define CR4_PAE		(1ull << 5)
+#define CR4_PGE		(1ull << 7)
+#define CR4_UMIP	(1ull << 11)
+#define CR4_LA57	(1ull << 12)
+#define CR4_VMXE	(1ull << 13)
+#define CR4_PCIDE	(1ull << 17)
+#define CR4_SMEP	(1ull << 20)
+#define CR4_SMAP	(1ull << 21)
+#define CR4_PKE		(1ull << 22)
+#define CR4_CET		(1ull << 23)
+#define CR4_PKS		(1ull << 24)
 
-#define EFER_SCE     (1ull << 0)
-#define EFER_LME     (1ull << 8)
-#define EFER_LMA     (1ull << 10)
-#define EFER_NXE     (1ull << 11)
-#define EFER_SVME    (1ull << 12)
+#define EFER_SCE	(1ull << 0)
+#define EFER_LME	(1ull << 8)
+#define EFER_LMA	(1ull << 10)
+#define EFER_NXE	(1ull << 11)
+#define EFER_SVME	(1ull << 12)
 
-#define RFLAGS_FIXED (1ull << 1)
-#define RFLAGS_IF    (1ull << 9)
-#define RFLAGS_AC    (1ull << 18)
+#define RFLAGS_FIXED	(1ull << 1)
+#define RFLAGS_IF	(1ull << 9)
+#define RFLAGS_AC	(1ull << 18)
 
-#define MSR_EFER     0xc0000080u
-#define MSR_PKRS     0x6e1u
+#define MSR_EFER	0xc0000080u
+#define MSR_PKRS	0x6e1u
+#define MSR_U_CET	0x6a0u
+#define MSR_PL3_SSP	0x6a7u
+
+#define CET_SH_STK_EN	(1ull << 0)
+#define CET_WR_SHSTK_EN (1ull << 1)
 
 #define CONTROL_REGISTER(name)                                                                 \
 	static inline uint64_t read_##name(void)                                               \
