@@ -7,7 +7,7 @@ import queue
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Optional, Set
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from . import batch, retry, session
 from .choose import Choice
@@ -15,7 +15,7 @@ from .errors import UserError
 from .hypervisor import Adapter
 from .machine import interrupted, kill_all
 from .output import Output
-from .result import ImageResult
+from .result import PASSED, SKIPPED, CaseResult, ImageResult
 from .session import Job
 
 _TICK = 0.25
@@ -40,6 +40,24 @@ class Task:
         return Task(make, self.candidates)
 
 
+class _Same:
+    """Repetitions mostly say the same: what they say is kept once, so that memory stays flat."""
+
+    def __init__(self) -> None:
+        self._cases: Dict[Tuple[object, ...], CaseResult] = {}
+        self._facts: Dict[Tuple[object, ...], Dict[str, str]] = {}
+
+    def share(self, result: ImageResult) -> None:
+        """Replaces what was seen before; of a case's times the longest stays."""
+        for at, case in enumerate(result.cases):
+            if case.kind in (PASSED, SKIPPED):
+                key = (result.image, result.hypervisor, case.number, case.name, case.kind)
+                kept = self._cases.setdefault((*key, case.text, case.checks), case)
+                kept.seconds = max(kept.seconds, case.seconds)
+                result.cases[at] = kept
+        result.facts = self._facts.setdefault(tuple(sorted(result.facts.items())), result.facts)
+
+
 class Schedule:
     """A pool of threads; each waits for one hypervisor process at a time."""
 
@@ -52,6 +70,7 @@ class Schedule:
         self._folder = folder
         self._live = live
         self._record = record
+        self._same = _Same()
         self._outers = batch.Pool(folder)
         self._error: Optional[BaseException] = None
         self._lock = threading.Lock()
@@ -159,6 +178,7 @@ class Schedule:
 
     def _done(self, job: Job, result: ImageResult) -> None:
         self._record(job, result)
-        with self._lock:
-            self.results.append(result)
         self._output.finished(job, result, self._live)
+        with self._lock:
+            self._same.share(result)
+            self.results.append(result)
