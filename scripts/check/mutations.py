@@ -214,7 +214,10 @@ MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
             "if (walk->end == WALK_NOT_PRESENT)\n\t\twhy",
             "if (false)\n\t\twhy",
         ),
-        "every address is canonical": ("if (!is_canonical", "if (false && !is_canonical"),
+        "every address is canonical": (
+            "if (!model_linear_address(",
+            "if (false && !model_linear_address(",
+        ),
         "non-canonical addresses raise #PF": (".vector = VECTOR_GENERAL", ".vector = 14"),
         "conditional writes always write": ("if (access->may_write)", "if (false)"),
         "both answers are the same": ("access, !access->write)", "access, access->write)"),
@@ -242,10 +245,10 @@ MUTATIONS: Dict[str, Dict[str, Tuple[str, str]]] = {
         ),
         "the mask is ignored": ("outcome->error_code) & mask", "outcome->error_code)"),
         "the mask is upside down": ("outcome->error_code) & mask", "outcome->error_code) & ~mask"),
-        "CR2 is not compared": ("else if (seen->cr2 != access->linear)", "else if (false)"),
+        "CR2 is not compared": ("else if (seen->cr2 != answer->walk.linear)", "else if (false)"),
         "CR2 is compared by page": (
-            "seen->cr2 != access->linear",
-            "(seen->cr2 ^ access->linear) >> 12",
+            "seen->cr2 != answer->walk.linear",
+            "(seen->cr2 ^ answer->walk.linear) >> 12",
         ),
         "#GP's error code is not compared": (
             "seen->vector != MODEL_COMPLETES && seen->error_code",

@@ -100,10 +100,6 @@ HISTORY: Dict[str, Dict[str, Tuple[str, str]]] = {
         ),
         "MOV to CR3 always drops": ("\tif (!keeps)\n", "\tif (true)\n"),
         "MOV to CR3 never drops": ("\tif (!keeps)\n", "\tif (false)\n"),
-        "bit 63 counts without PCIDE": (
-            "history->controls.pcide && (value & NO_FLUSH)",
-            "value & NO_FLUSH",
-        ),
         "PCIDs count without PCIDE": (
             "history->controls.pcide ? (unsigned)(value & PCID_MASK) : 0",
             "(unsigned)(value & PCID_MASK)",
