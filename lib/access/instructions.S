@@ -249,6 +249,46 @@ access_\name\()_touch:
 	simple stac, stac
 	simple clac, clac
 	simple rdfsbase, rdfsbase %rax
+	instruction stac_read
+	stac
+	touch stac_read
+	mov (%rdi), %rax
+	done
+	instruction clac_read
+	clac
+	touch clac_read
+	mov (%rdi), %rax
+	done
+	instruction stac_write
+	stac
+	touch stac_write
+	mov %rax, (%rdi)
+	done
+	instruction clac_write
+	clac
+	touch clac_write
+	mov %rax, (%rdi)
+	done
+	/* The value is the mask of RFLAGS to flip; CPL and stack stay. */
+	instruction iret_ac_read
+	mov %rsp, %rdx
+	mov %ss, %ecx
+	push %rcx
+	push %rdx
+	pushfq
+	xor %rax, (%rsp)
+	mov %cs, %ecx
+	push %rcx
+	lea access_iret_ac_read_touch(%rip), %rcx
+	push %rcx
+	iretq
+	touch iret_ac_read
+	mov (%rdi), %rax
+	done
+	/* The value is the selector. */
+	simple lar, lar %ax, %ecx
+	simple lsl, lsl %ax, %ecx
+	simple verr, verr %ax
 
 	simple wrss, wrssq %rax, (%rdi)
 	simple wruss, wrussq %rax, (%rdi)
