@@ -10,14 +10,14 @@ from typing import Callable, Dict, List, Optional, Tuple
 from . import toml
 from .catalog import MACHINES
 from .errors import UserError, at
-from .hypervisor import FOLDER, Adapter, Known, Offer, Requirement, Symptom
+from .hypervisor import FOLDER, Adapter, Known, Offer, Remark, Requirement, Symptom
 from .needs import unknown_words, vocabulary
 
 _IMAGES = ("elf", "iso", "rom")
 _CONSOLES = ("stdout", "pty", "fifo")
 _SYMPTOM_KINDS = ("crashed", "reset", "hung")
 _SYMPTOM_PLACES = ("stderr", "log", "end")
-_ARRAYS = ("file", "requires", "offers_if", "symptom", "known")
+_ARRAYS = ("file", "requires", "offers_if", "remark", "symptom", "known")
 _VERSIONS = re.compile(r"\s*(?:[<>]=?|==?)\d+(?:\.\d+)*\s*")
 
 
@@ -114,6 +114,7 @@ def read(document: toml.Document, name: str) -> Adapter:
     _each(document, "file", lambda r: _read_file(r, adapter.files))
     _each(document, "requires", lambda r: adapter.requires.append(_read_requirement(r)))
     _each(document, "offers_if", lambda r: adapter.offers_if.append(_read_offer(r)))
+    _each(document, "remark", lambda r: adapter.remarks.append(_read_remark(r)))
     _each(document, "symptom", lambda r: adapter.symptoms.append(_read_symptom(r)))
     _each(document, "known", lambda r: adapter.known.append(_read_known(r)))
     return adapter
@@ -193,6 +194,10 @@ def _read_requirement(reader: _Reader) -> Requirement:
 def _read_offer(reader: _Reader) -> Offer:
     need = reader.need("need", reader.text("need"))
     return Offer(need=need, file=reader.text("file"), pattern=reader.pattern("pattern"))
+
+
+def _read_remark(reader: _Reader) -> Remark:
+    return Remark(file=reader.text("file"), text=reader.text("text"))
 
 
 def _read_symptom(reader: _Reader) -> Symptom:

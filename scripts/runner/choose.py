@@ -36,7 +36,9 @@ class Choice:
         return adapter.too_old(self.version(adapter)) if adapter.oldest else ""
 
     def title(self, adapter: Adapter) -> str:
-        return f"{adapter.name} {self.version(adapter)}".rstrip()
+        title = f"{adapter.name} {self.version(adapter)}".rstrip()
+        remarks = adapter.remarks_here()
+        return f"{title} ({'; '.join(remarks)})" if remarks else title
 
     def first_line(self, used: List[Adapter]) -> str:
         """Who runs the images, and why no one who would have come before."""

@@ -61,6 +61,14 @@ class Offer:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """What a file of this machine means for whoever reads the results."""
+
+    file: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Known:
     """A known failure: which case, in which versions, and why."""
 
@@ -107,6 +115,7 @@ class Adapter:
     files: Dict[str, str] = field(default_factory=dict)
     requires: List[Requirement] = field(default_factory=list)
     offers_if: List[Offer] = field(default_factory=list)
+    remarks: List[Remark] = field(default_factory=list)
     symptoms: List[Symptom] = field(default_factory=list)
     known: List[Known] = field(default_factory=list)
 
@@ -150,6 +159,10 @@ class Adapter:
     def _offers_here(self, need: str) -> bool:
         offers = [offer for offer in self.offers_if if offer.need == need]
         return any(matches(offer.file, offer.pattern) for offer in offers)
+
+    def remarks_here(self) -> List[str]:
+        """Those that are true on this machine."""
+        return [remark.text for remark in self.remarks if os.path.exists(in_tree(remark.file))]
 
     def ask_version(self) -> str:
         """The version as `7.2.22`, or empty; starts the program once."""

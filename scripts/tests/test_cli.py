@@ -98,6 +98,11 @@ class Selection(Bench):
         self.assertNotIn("on fake", out)
         self.assertNotIn("two", self.expect(0, ["one"], "--list", "--case", "a/o*"))
 
+    def test_remarks_about_this_machine_stand_in_the_first_line(self) -> None:
+        rest = "[[remark]]\nfile = '/no/such'\ntext = 'b'"
+        self.adapter("fake", f"[[remark]]\nfile = '/proc/self'\ntext = 'is not real'\n{rest}")
+        self.expect(0, ["on fake (is not real)\n"], "a")
+
     def test_groups_and_names(self) -> None:
         self.expect(0, ["1 passed"], "-g", "slow")
         self.expect(0, ["2 passed"], "a")
