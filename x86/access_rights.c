@@ -14,8 +14,9 @@
  * were denied (XS17, XS19, R16). Shadow pagers get these wrong in the rights of their own tables,
  * emulators in what they cache.
  *
- * All 8 combinations of the three bits at each level, times the control bits, times nine accesses:
- * nothing is sampled. A check is the outcome, error code, CR2, RIP, all accessed and dirty flags,
+ * All 8 combinations of the three bits at each level, times the control bits, times nine accesses.
+ * By default at most three of four entries differ from ones that allow everything, or two from
+ * those of a supervisor-mode page; -g exhaustive leaves nothing out. A check is the outcome, error code, CR2, RIP, all accessed and dirty flags,
  * every other bit of the entries, the data.
  *
  * Not checked: entries that are not present or have reserved bits set, flags that are set before

@@ -95,14 +95,14 @@ struct walk_axes declare_walk_axes(const struct paging_format *format, enum leve
 
 bool is_small_walk(const struct walk_axes *walk)
 {
-	return walk->accesses == MAIN_WALK_ACCESSES ||
-	       offered_combinations(&walk->axes) <= SMALL_WALK;
+	return offered_combinations(&walk->axes) <= SMALL_WALK;
 }
 
 /* How the visit gets from the top entry to the last. */
 struct visit {
 	const struct walk_axes *walk;
 	bool all;
+	unsigned most; /* entries that may differ from ones that allow everything */
 	visit_state_fn *visit;
 	void *context;
 	struct walk_state state;
@@ -121,7 +121,7 @@ static void visit_level(struct visit *visit, unsigned depth, unsigned from_user,
 
 		if (walk->axes.axis[CONTROL_AXES + depth].missing >> kind & 1)
 			continue;
-		if (!visit->all && user > 2 && supervisor > 1)
+		if (!visit->all && user > visit->most && supervisor > visit->most - 1)
 			continue;
 		visit->state.kind[level] = (unsigned char)kind;
 		visit->state.number = number + kind;
@@ -134,7 +134,8 @@ static void visit_level(struct visit *visit, unsigned depth, unsigned from_user,
 
 void visit_walk_states(const struct walk_axes *walk, bool all, visit_state_fn *visit, void *context)
 {
-	struct visit begin = {walk, all, visit, context, {0}};
+	unsigned most = walk->kinds == ENTRY_RIGHTS ? 3 : 2;
+	struct visit begin = {walk, all, most, visit, context, {0}};
 
 	visit_level(&begin, 0, 0, 0);
 }

@@ -7,8 +7,8 @@
  *
  * By default the control bits and the nine main accesses are combined with everything, and of the
  * entries at most two differ from one that allows everything, or at most one from a supervisor-mode
- * page's: whatever two entries, the control bits and the access do together is tried, and no other
- * entry's refusal hides it.
+ * page's (three and two, where rights alone vary): whatever so many entries, the control bits and
+ * the access do together is tried, and no other entry's refusal hides it.
  */
 #ifndef CHECK_WALK_AXES_H
 #define CHECK_WALK_AXES_H

@@ -15,13 +15,14 @@
 static const struct paging_format *const formats[] = {&paging_4level, &paging_5level, &paging_pae,
 						      &paging_32bit};
 
-static struct walk_axes declare(const struct paging_format *format, enum level level)
+static struct walk_axes declare(const struct paging_format *format, enum level level,
+				enum walk_axes_of what)
 {
 	struct walk_offer offer = {true, true, format->entry_bytes == 8, {0}};
 
 	for (int at = PT; at <= (int)format->top; at++)
 		offer.reserved[at] = format->entry_bytes == 8 ? 1ull << 51 : 0;
-	return declare_walk_axes(format, level, &offer, ALL_WALK_AXES);
+	return declare_walk_axes(format, level, &offer, what);
 }
 
 /* Which pairs of values were seen: of axis i with axis j > i. */
@@ -82,11 +83,11 @@ static void note_state(void *context, const struct walk_state *state)
 	}
 }
 
-static void cover(const struct paging_format *format, enum level level)
+static void cover(const struct paging_format *format, enum level level, enum walk_axes_of what)
 {
 	memset(&coverage, 0, sizeof(coverage));
 	coverage.ascending = true;
-	coverage.walk = declare(format, level);
+	coverage.walk = declare(format, level, what);
 	coverage.all = is_small_walk(&coverage.walk);
 	for (unsigned controls = 0; controls < WALK_CONTROLS; controls++) {
 		coverage.controls = controls;
@@ -123,7 +124,9 @@ HOST_TEST(walks_by_default_cover_every_pair_of_values)
 		for (int level = PT; level <= (int)formats[i]->top && level <= PDPT; level++) {
 			if (level > PD && formats[i]->top < PML4)
 				continue;
-			cover(formats[i], (enum level)level);
+			cover(formats[i], (enum level)level, ALL_WALK_AXES);
+			expect_all_pairs();
+			cover(formats[i], (enum level)level, RIGHTS_ALONE);
 			expect_all_pairs();
 		}
 }
@@ -143,17 +146,47 @@ HOST_TEST(walks_by_default_are_as_many_as_the_reports_say)
 	};
 
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		cover(known[i].format, known[i].level);
+		cover(known[i].format, known[i].level, ALL_WALK_AXES);
 		expect_equal(coverage.count, known[i].count);
 		expect_equal(offered_combinations(&coverage.walk.axes), known[i].offered);
 		expect_that(coverage.ascending);
 	}
 }
 
+/* Of three entries at a time, by level, which kinds were seen together. */
+static bool seen_together[PML4 + 1][ENTRY_RIGHTS][ENTRY_RIGHTS][ENTRY_RIGHTS];
+
+static void note_three(void *context, const struct walk_state *state)
+{
+	unsigned kind[PML4];
+
+	(void)context;
+	for (unsigned left_out = PT; left_out <= PML4; left_out++) {
+		for (unsigned level = PT, i = 0; level <= PML4; level++)
+			if (level != left_out)
+				kind[i++] = state->kind[level];
+		seen_together[left_out][kind[0]][kind[1]][kind[2]] = true;
+	}
+}
+
+HOST_TEST(rights_by_default_cover_any_three_entries_with_everything_else)
+{
+	struct walk_axes walk = declare(&paging_4level, PT, RIGHTS_ALONE);
+	unsigned count = 0;
+
+	expect_that(!is_small_walk(&walk));
+	visit_walk_states(&walk, false, note_three, NULL);
+	for (unsigned i = 0; i < ENTRY_RIGHTS * ENTRY_RIGHTS * ENTRY_RIGHTS * PML4; i++)
+		count += (&seen_together[PT][0][0][0])[i];
+	expect_equal(count, ENTRY_RIGHTS * ENTRY_RIGHTS * ENTRY_RIGHTS * PML4);
+	cover(&paging_4level, PT, RIGHTS_ALONE);
+	expect_equal(coverage.count, 278784);
+}
+
 HOST_TEST(all_walks_are_all_that_are_offered)
 {
 	memset(&coverage, 0, sizeof(coverage));
-	coverage.walk = declare(&paging_4level, PDPT);
+	coverage.walk = declare(&paging_4level, PDPT, ALL_WALK_AXES);
 	coverage.all = true;
 	for (coverage.controls = 0; coverage.controls < WALK_CONTROLS; coverage.controls++)
 		visit_walk_states(&coverage.walk, true, note_state, NULL);
@@ -163,7 +196,7 @@ HOST_TEST(all_walks_are_all_that_are_offered)
 
 HOST_TEST(combinations_are_told_in_words)
 {
-	struct walk_axes walk = declare(&paging_4level, PDPT);
+	struct walk_axes walk = declare(&paging_4level, PDPT, ALL_WALK_AXES);
 	unsigned char value[MOST_AXES];
 	char buffer[256];
 	struct text text = TEXT(buffer);
