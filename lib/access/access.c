@@ -129,6 +129,27 @@ struct outcome attempt(struct access access)
 	return attempt_by(attempt_run, (uintptr_t)attempt_completed, attempt_rflags, access);
 }
 
+static void attempt_by_hook(struct attempt *attempt, struct access access)
+{
+	struct outcome outcome = attempt_hook(access);
+
+	attempt->vector = outcome.vector;
+	attempt->error_code = outcome.error_code;
+	attempt->cr2 = outcome.cr2;
+	attempt->rip = outcome.rip;
+	if (outcome.vector == NO_VECTOR)
+		attempt->value[0] = outcome.value[0];
+}
+
+void attempt_prepared(struct attempt *attempt, struct access access)
+{
+	attempts_made++;
+	if (__builtin_expect(!!attempt_hook, 0))
+		attempt_by_hook(attempt, access);
+	else
+		attempt_run(attempt);
+}
+
 #ifdef __x86_64__
 struct outcome attempt_of_processor(struct access access)
 {

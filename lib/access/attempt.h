@@ -31,6 +31,10 @@ extern uint64_t access_readable[2];
  * instructions that use XMM0. */
 struct attempt prepare_attempt(const struct access *access);
 void attempt_run(struct attempt *attempt);
+
+/* attempt_run() as attempt() has it: counted, and by the hook in its place. `access` is what was
+ * prepared, at its present address. */
+void attempt_prepared(struct attempt *attempt, struct access access);
 struct outcome attempt_outcome(const struct attempt *attempt);
 
 /* Runs it, by one of the attempt_run functions, from a 32-bit code segment; returns the RIP that a

@@ -230,11 +230,12 @@ static void run_job(const struct job *job, const struct walk_page *page)
 	const struct permitted *permitted = job->permitted;
 	bool fits;
 
-	attempt->operand = linear_of(job).value;
+	way->access.linear = linear_of(job);
+	attempt->operand = way->access.linear.value;
 	attempt->value[0] = WALK_VALUE;
 	if (way->operation == FETCH)
 		attempt->expected_rip = attempt->operand;
-	attempt_run(attempt);
+	attempt_prepared(attempt, way->access);
 	fits = attempt->vector == permitted->vector;
 	if (fits && permitted->vector != MODEL_COMPLETES)
 		fits = !((attempt->error_code ^ permitted->error_code) & permitted->compared) &&
