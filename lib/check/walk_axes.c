@@ -210,7 +210,7 @@ static uint64_t flags_before(const struct walk_axes *walk, enum level level, uns
 uint64_t walk_entry_bits(const struct walk_axes *walk, enum level level, unsigned kind,
 			 unsigned flags)
 {
-	uint64_t bits = flags_before(walk, level, flags);
+	uint64_t bits = flags_before(walk, level, flags) | (flags ? IGNORED_9_11 : 0);
 
 	if (level == walk->level && level > PT)
 		bits |= PS;

@@ -89,7 +89,8 @@ struct walk_combination {
 uint64_t walk_number(const struct walk_axes *walk, const struct walk_combination *combination);
 struct walk_combination walk_combination(const struct walk_axes *walk, uint64_t number);
 
-/* The bits of an entry, its address aside: its kind's, and A and D of this set of flags. */
+/* The bits of an entry, its address aside: its kind's, A and D of this set of flags, and with any
+ * of these the ignored bits 11:9, which must stay as they are. */
 uint64_t walk_entry_bits(const struct walk_axes *walk, enum level level, unsigned kind,
 			 unsigned flags);
 
