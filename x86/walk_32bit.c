@@ -12,8 +12,7 @@
  * looked at without CR4.PSE, or cached across its change; reserved-bit masks of another mode; PWT,
  * PCD or ignored bits of CR3 taken for address bits; all that access_rights catches in 64-bit mode.
  *
- * Not checked: data in pages that PSE-36 puts above 4 GBytes, which the identity map does not
- * reach.
+ * Not checked: data in pages that PSE-36 puts above 4 GBytes (pse36 does).
  */
 #include "test.h"
 
