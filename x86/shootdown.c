@@ -45,7 +45,7 @@ static struct scene {
 	struct alternative alternative[ALTERNATIVES];
 	unsigned count, initiator;
 	enum shootdown how;
-	volatile uint64_t begun, answered, stop, rounds;
+	volatile uint64_t begun, answered, stop, used[MOST_PROCESSORS];
 	struct observed observed[MOST_PROCESSORS];
 	uint64_t stale_writes;
 } scene;
@@ -80,6 +80,7 @@ static void use_page(unsigned self, unsigned n)
 	uint64_t tag = reached(self, n, &access);
 
 	*word_at(self) = n;
+	scene.used[self] = answered;
 	if (tag < answered && !observed->stale++)
 		*observed = (struct observed){1, answered, tag, access};
 }
@@ -121,7 +122,9 @@ static void initiate(unsigned self)
 		shoot_down_all(self);
 		note_end_of(&scene.alternative[(n - 1) % ALTERNATIVES]);
 		__atomic_store_n(&scene.answered, n, __ATOMIC_RELEASE);
-		scene.rounds++;
+		for (unsigned i = 0; i < scene.count; i++)
+			if (i != self)
+				wait_for_word(self, &scene.used[i], n, "uses of a page");
 	}
 	scene.stop = 1;
 	shoot_down_others(self, scene.how, scene.linear); /* those that rest */
@@ -172,8 +175,6 @@ static void judge(void)
 /* Every invalidation that the translation's kind allows, by every processor in turn. */
 static void shoot_all_ways(bool global)
 {
-	uint64_t rounds = 0;
-
 	*scene.entry = scene.alternative[0].entry;
 	scene.count = start_processors(3);
 	for (scene.how = 0; scene.how < SHOOTDOWNS; scene.how++) {
@@ -181,12 +182,10 @@ static void shoot_all_ways(bool global)
 		    (global && !shootdown_is_for_global(scene.how)))
 			continue;
 		for (scene.initiator = 0; scene.initiator < 2; scene.initiator++) {
-			scene.stop = scene.rounds = 0;
+			scene.stop = 0;
 			memset(scene.observed, 0, sizeof(scene.observed));
 			run_on_all(scene.count, take_part, NULL);
 			judge();
-			rounds += scene.rounds;
-			progress("%llu rounds", (unsigned long long)rounds);
 		}
 	}
 }
