@@ -9,6 +9,7 @@
 # make check-docs         the index of cases and the manual page are up to date, the documents' code compiles and runs
 # make check-suite        the suite on QEMU TCG and on Bochs
 # make bench              checked accesses for each CPU second; KUT=FOLDER of a built kvm-unit-tests
+# make check-nested       a sample on KVM inside of TCG; not part of check: scripts/setup --nested comes first
 # make mutate-model       every known way to break the model is noticed by the host tests
 
 HOST_CC     := gcc
@@ -24,7 +25,7 @@ OTHER_TOOLS := $(if $(findstring clang,$(CC)),CC=gcc LD=ld CFLAGS_COPIES= LDFLAG
 		    CC=clang LD=ld.lld CFLAGS_COPIES= LDFLAGS_RWX=)
 PARTS       := check-build check-host check-runner check-style check-images check-docs check-suite
 
-.PHONY: check $(PARTS) mutate-model index man bench
+.PHONY: check $(PARTS) check-nested mutate-model index man bench
 check: $(PARTS)
 
 # host_build NAME FLAGS: $(HOST)/NAME/tests. The frame alone uses the host's library as it is.
@@ -60,6 +61,9 @@ check-style:
 
 check-images: all check-build
 	$(PYTHON) scripts/check/images $(IMAGES) -- $(patsubst x86/%,$(OTHER)/x86/%,$(IMAGES))
+
+check-nested: all
+	./run --on nested-kvm,nested-kvm-npt global_pages invlpg optional_invalidation table_shapes processor_start
 
 check-docs: all
 	$(PYTHON) scripts/index --check $(IMAGES)
