@@ -24,14 +24,15 @@ SUBJECT(table_graph, "random tables that reference each other at every level");
 static struct table_graph graph;
 
 /* Many graphs, so that many shapes are seen. */
-static void try_graphs(unsigned graphs, unsigned edits, bool any_store, bool changes_modes)
+static void try_graphs(unsigned graphs, unsigned edits, struct table_graph how)
 {
 	watch_attempts();
 	for (unsigned n = 0; n < graphs; n++) {
 		progress("graph %u of %u", n, graphs);
 		make_table_graph(&graph, 80 + n);
-		graph.any_store = any_store;
-		graph.changes_modes = changes_modes;
+		graph.any_store = how.any_store;
+		graph.changes_modes = how.changes_modes;
+		graph.changes_nxe = how.changes_nxe;
 		for (unsigned i = 0; i < edits; i++) {
 			use_table_graph(&graph, 24);
 			edit_table_graph(&graph);
@@ -46,19 +47,26 @@ TEST(tables_of_each_other_are_walked_as_they_are,
      "Frames that are tables at several levels at once give each way what a walk of memory gives",
      MANUAL, "")
 {
-	try_graphs(60, 8, false, false);
+	try_graphs(60, 8, (struct table_graph){0});
 }
 
 TEST(stores_of_all_kinds_to_shared_tables_are_followed,
      "Entries of such frames count in all their roles, however and through what alias written",
      "SDM Vol. 3, \"Invalidation of TLBs and Paging-Structure Caches\"", "")
 {
-	try_graphs(20, 60, true, false);
+	try_graphs(20, 60, (struct table_graph){.any_store = true});
 }
 
 TEST(shared_tables_obey_the_modes_of_the_moment,
-     "CR0.WP, CR4.SMEP, CR4.SMAP and EFER.NXE decide on each access to the same tables",
+     "CR0.WP, CR4.SMEP and CR4.SMAP decide on each access to the same tables",
      "SDM Vol. 3, \"Determination of Access Rights\"", "")
 {
-	try_graphs(20, 60, false, true);
+	try_graphs(20, 60, (struct table_graph){.changes_modes = true});
+}
+
+TEST(shared_tables_obey_nxe_of_the_moment,
+     "After EFER.NXE changed and a flush, XD of the same tables forbids fetches or is reserved",
+     "SDM Vol. 3, \"Determination of Access Rights\"", "nx")
+{
+	try_graphs(20, 60, (struct table_graph){.changes_nxe = true});
 }

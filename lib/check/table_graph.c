@@ -159,19 +159,14 @@ static void toggle(struct table_graph *graph, uint64_t now, uint64_t bit, void (
 		(now & bit ? clear : set)(bit);
 }
 
-/* All but EFER.NXE takes effect without a flush. */
-static bool change_modes(struct table_graph *graph)
+/* These take effect without a flush. */
+static void change_modes(struct table_graph *graph)
 {
-	bool nxe = has(FEATURE_nx) && one_in(graph, 4);
-
 	toggle(graph, read_cr0(), CR0_WP, set_cr0, clear_cr0);
 	if (has(FEATURE_smep))
 		toggle(graph, read_cr4(), CR4_SMEP, set_cr4, clear_cr4);
 	if (has(FEATURE_smap))
 		toggle(graph, read_cr4(), CR4_SMAP, set_cr4, clear_cr4);
-	if (nxe)
-		toggle(graph, read_msr(MSR_EFER), EFER_NXE, set_efer, clear_efer);
-	return nxe;
 }
 
 static void invalidate_each(const struct table_graph *graph)
@@ -213,7 +208,11 @@ void edit_table_graph(struct table_graph *graph)
 			graph->frame[below(graph, GRAPH_TABLES)].value | P | random_rights(graph);
 	}
 	if (graph->changes_modes && one_in(graph, 2))
-		cached |= change_modes(graph);
+		change_modes(graph);
+	if (graph->changes_nxe && has(FEATURE_nx) && one_in(graph, 4)) {
+		cached = true;
+		toggle(graph, read_msr(MSR_EFER), EFER_NXE, set_efer, clear_efer);
+	}
 	if (cached)
 		invalidate_all(graph);
 }

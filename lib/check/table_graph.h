@@ -27,7 +27,8 @@ struct table_graph {
 	gpa_t frame[GRAPH_FRAMES];
 	volatile uint64_t *way[GRAPH_TABLES][GRAPH_WAYS];
 	gpa_t other_root;
-	bool changes_modes; /* CR0.WP, CR4.SMEP, CR4.SMAP and EFER.NXE change, too */
+	bool changes_modes; /* CR0.WP, CR4.SMEP and CR4.SMAP change, too */
+	bool changes_nxe;   /* and EFER.NXE */
 	bool any_store;	    /* stores by more instructions than MOV */
 };
 
