@@ -127,6 +127,7 @@ static void initiate(unsigned self)
 				wait_for_word(self, &scene.used[i], n, "uses of a page");
 	}
 	scene.stop = 1;
+	scene.begun = n;
 	shoot_down_others(self, scene.how, scene.linear); /* those that rest */
 }
 
@@ -145,7 +146,7 @@ static void take_part(unsigned self, void *argument)
 			use_page(self, n);
 		if (__atomic_load_n(&scene.answered, __ATOMIC_ACQUIRE) == done &&
 		    done == scene.begun)
-			rest(self, &scene.stop);
+			rest(self, &scene.begun, done);
 		else if (!take_request(self))
 			pause();
 		done = scene.answered;

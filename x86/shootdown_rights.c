@@ -67,7 +67,7 @@ static void keep_using(unsigned self, void *argument)
 		for (unsigned n = 0; n < BATCH; n++)
 			use_once(self);
 		if (phase % 4 != EITHER && phase == scene.phase)
-			rest(self, &scene.stop);
+			rest(self, &scene.phase, phase);
 		else
 			pause();
 	}

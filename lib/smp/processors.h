@@ -57,9 +57,10 @@ void barrier_wait(struct barrier *barrier, unsigned self);
 /* Waits until *word >= value. `what` is for the report: "the next round". */
 void wait_for_word(unsigned self, const volatile uint64_t *word, uint64_t value, const char *what);
 
-/* Until the next interrupt, or not at all when *unless is not 0: halted, so that others get the
- * host's CPU. Processor 0 takes a request, if there is one. */
-void rest(unsigned self, const volatile uint64_t *unless);
+/* Until the next interrupt, or not at all when *word is another value than `value`: halted, so that
+ * others get the host's CPU. Who changes the word sends an interrupt after it. Processor 0 takes a
+ * request, if there is one. */
+void rest(unsigned self, const volatile uint64_t *word, uint64_t value);
 
 /* A sign that long work gets on; attempts, barriers and requests are signs, too. */
 void beat(unsigned self);

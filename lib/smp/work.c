@@ -154,7 +154,7 @@ struct outcome attempt_on(unsigned processor, struct access access)
 	return elsewhere.outcome;
 }
 
-void rest(unsigned self, const volatile uint64_t *unless)
+void rest(unsigned self, const volatile uint64_t *word, uint64_t value)
 {
 	beat(self);
 	if (!self) {
@@ -164,10 +164,10 @@ void rest(unsigned self, const volatile uint64_t *unless)
 		return;
 	}
 	__asm__ volatile("cli" : : : "memory");
-	if (*unless)
-		__asm__ volatile("sti" : : : "memory");
-	else
+	if (*word == value)
 		__asm__ volatile("sti; hlt" : : : "memory");
+	else
+		__asm__ volatile("sti" : : : "memory");
 }
 
 void beat(unsigned self)
