@@ -27,6 +27,7 @@
 #include "check/subject.h"
 #include "check/system_tables.h"
 #include "check/table_graph.h"
+#include "check/task_scene.h"
 #include "check/walk.h"
 #include "check/watchdog.h"
 #include "cpu/control.h"

@@ -30,6 +30,7 @@ access_\name\()_touch:
 	simple mov_to_cr0, mov %eax, %cr0
 	simple mov_to_cr3, mov %eax, %cr3
 	simple mov_to_cr4, mov %eax, %cr4
+	simple int32, int $32
 
 	/* User mode ends here, in the user window: #UD from this address means that the access completed. */
 	.globl access_user_done

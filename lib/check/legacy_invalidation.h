@@ -29,6 +29,14 @@ void try_widened_entries(void);
  * manual asks for. */
 void try_size_changes(void);
 
+/* A root like the current one, but that the page's linear address leads to a frame with this tag,
+ * by structures of its own. */
+struct legacy_root {
+	gpa_t address;
+	struct legacy_page page; /* at the same linear address in all of them */
+};
+struct legacy_root make_legacy_root(const struct legacy_page *page, uint32_t tag);
+
 /* Roots with directories of their own, changed to and fro by MOV to CR3, and edited while another
  * one is in use. */
 void try_roots(void);

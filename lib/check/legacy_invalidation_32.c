@@ -238,17 +238,12 @@ void try_size_changes(void)
 	}
 }
 
-struct root {
-	gpa_t address;
-	struct legacy_page page; /* at the same linear address in all of them */
-};
-
 /* The page's directory is copied, and for PAE paging the PDPT that references it. */
-static struct root make_root(const struct legacy_page *page, uint32_t tag)
+struct legacy_root make_legacy_root(const struct legacy_page *page, uint32_t tag)
 {
 	uintptr_t old = (uintptr_t)page->entry[PD] & ~(uintptr_t)(PAGE_4K - 1);
 	gpa_t directory = frame_alloc(), table = frame_alloc();
-	struct root root = {.address = directory, .page = *page};
+	struct legacy_root root = {.address = directory, .page = *page};
 
 	memcpy(identity(directory), (void *)old, PAGE_4K);
 	root.page.entry[PD] = (char *)identity(directory) + ((uintptr_t)page->entry[PD] - old);
@@ -265,7 +260,7 @@ static struct root make_root(const struct legacy_page *page, uint32_t tag)
 	return root;
 }
 
-static void enter_root(const struct root *root)
+static void enter_root(const struct legacy_root *root)
 {
 	mov_to_cr3(root->address.value);
 	if (current_pdptes())
@@ -275,11 +270,11 @@ static void enter_root(const struct root *root)
 void try_roots(void)
 {
 	struct legacy_page page = map_legacy_subject(PT, OLD);
-	struct root root[ROOTS];
+	struct legacy_root root[ROOTS];
 	uint32_t tag[ROOTS];
 
 	for (uint32_t i = 0; i < ROOTS; i++)
-		root[i] = make_root(&page, tag[i] = 100 + i);
+		root[i] = make_legacy_root(&page, tag[i] = 100 + i);
 	for (uint32_t round = 0; round < 40; round++) {
 		unsigned now = round * 3 % ROOTS, other = (now + 1 + round % 3) % ROOTS;
 
