@@ -289,6 +289,7 @@ access_\name\()_touch:
 	simple lar, lar %ax, %ecx
 	simple lsl, lsl %ax, %ecx
 	simple verr, verr %ax
+	simple iret_32bit, ud2
 
 	simple wrss, wrssq %rax, (%rdi)
 	simple wruss, wrussq %rax, (%rdi)

@@ -31,6 +31,11 @@ access_\name\()_touch:
 	simple mov_to_cr3, mov %eax, %cr3
 	simple mov_to_cr4, mov %eax, %cr4
 	simple int32, int $32
+	/* The operand is what IRET pops; does not come back. */
+access_iret_32bit:
+	mov %edi, %esp
+access_iret_32bit_touch:
+	iretl
 
 	/* User mode ends here, in the user window: #UD from this address means that the access completed. */
 	.globl access_user_done

@@ -2,6 +2,7 @@
  *
  * Entry points of all vectors of 32-bit images, as exception_entry.S has them for 64-bit ones.
  */
+#include "cpu/descriptor.h"
 #include "cpu/exception.h"
 
 	.text
@@ -22,6 +23,11 @@ entry_\vector:
 	.endr
 
 exception_arrived:
+	push %eax
+	mov $USER_DS, %eax		/* null after an exception from virtual-8086 mode */
+	mov %eax, %ds
+	mov %eax, %es
+	pop %eax
 	cmpb $0, attempt_armed
 	jne attempt_exception
 	pushal
