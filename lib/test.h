@@ -49,6 +49,8 @@
 #include "paging/legacy.h"
 #include "paging/space.h"
 #include "paging/store.h"
+#include "smp/litmus.h"
+#include "smp/litmus_remap.h"
 #include "smp/patience.h"
 #include "smp/processors.h"
 #include "smp/requests.h"
