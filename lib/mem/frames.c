@@ -30,12 +30,15 @@ void frames_init(const struct memory_range *found, unsigned count)
 	range_count = (unsigned)smaller(count, MOST_RANGES);
 	memcpy(ranges, found, range_count * sizeof(ranges[0]));
 	low = high = 0;
+	/* The largest: UEFI leaves a few MBytes only around the image. */
 	for (unsigned i = 0; i < range_count; i++) {
 		uint64_t start = ranges[i].start.value, end = start + ranges[i].bytes;
 
-		if (start <= image_end - 1 && image_end - 1 < end) {
-			low = align_up(image_end, PAGE_4K);
-			high = smaller(end, IDENTITY_MAP_BYTES) & ~(PAGE_4K - 1);
+		start = align_up(start < image_end ? image_end : start, PAGE_4K);
+		end = smaller(end, IDENTITY_MAP_BYTES) & ~(PAGE_4K - 1);
+		if (start < end && end - start > high - low) {
+			low = start;
+			high = end;
 		}
 	}
 	frames_release();

@@ -14,8 +14,8 @@ struct memory_range {
 	uint64_t bytes;
 };
 
-/* Tells which RAM there is (at most 32 ranges are kept). Frames come from the range that holds the
- * image. */
+/* Tells which RAM there is (at most 32 ranges are kept). Frames come from the largest range behind
+ * the image that the identity map reaches. */
 void frames_init(const struct memory_range *ranges, unsigned count);
 
 /* A 4-KByte frame, or `bytes` (a power of two, at least 4 KBytes) naturally aligned, zeroed below 2
