@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from . import toml
 from .catalog import MACHINES
@@ -13,7 +13,7 @@ from .errors import UserError, at
 from .hypervisor import FOLDER, Adapter, Known, Offer, Remark, Requirement, Symptom
 from .needs import unknown_words, vocabulary
 
-_IMAGES = ("elf", "iso", "rom")
+_IMAGES = ("elf", "iso", "uefi", "bzimage", "rom")
 _CONSOLES = ("stdout", "pty", "fifo")
 _SYMPTOM_KINDS = ("crashed", "reset", "hung")
 _SYMPTOM_PLACES = ("stderr", "log", "end")
@@ -147,16 +147,20 @@ def _read_top(reader: _Reader, name: str) -> Adapter:
         override=reader.text("override", ""),
         version=reader.strings("version"),
         auto=reader.number("auto", 0),
+        unproven=reader.flag("unproven"),
         tentative=reader.flag("tentative"),
         watch_kernel=reader.flag("watch_kernel"),
         oldest=reader.text("oldest", ""),
         image=reader.choice("image", _IMAGES, "elf"),
+        cpu=reader.text("cpu", ""),
+        extra_memory=reader.number("extra_memory", 0),
         console=reader.choice("console", _CONSOLES, "stdout"),
         log=reader.text("log", ""),
         known_of=reader.text("known_of", ""),
         noise=reader.pattern("noise") if "noise" in reader.left else None,
         offers=[reader.need("offers", word) for word in reader.strings("offers")],
         time_scale=max(1, reader.number("time_scale", 1)),
+        cleanup=reader.strings("cleanup"),
         gdb=reader.strings("gdb"),
         monitor=reader.strings("monitor"),
     )
@@ -182,12 +186,16 @@ def _read_file(reader: _Reader, files: Dict[str, str]) -> None:
 
 def _read_requirement(reader: _Reader) -> Requirement:
     pattern = reader.pattern("pattern") if "pattern" in reader.left else None
+    command = tuple(reader.strings("command"))
+    if command and pattern is None:
+        raise reader.error("command", "'pattern' is missing, which the command's output contains")
     return Requirement(
-        file=reader.text("file"),
+        file=reader.text("file", "") if command else reader.text("file"),
         reason=reader.text("reason"),
         pattern=pattern,
         access=reader.choice("access", ("r", "rw"), "r"),
         auto_only=reader.flag("auto_only"),
+        command=command,
     )
 
 
@@ -226,9 +234,15 @@ def _read_known(reader: _Reader) -> Known:
     )
 
 
-def load_all(folder: Path = FOLDER) -> Dict[str, Adapter]:
-    """All adapters of the tree, in the order in which `--on auto` tries them."""
+def load_all(folder: Path = FOLDER, more: Sequence[str] = ()) -> Dict[str, Adapter]:
+    """All adapters of the tree and of `more` files, in the order of `--on auto`."""
     adapters = [load(path) for path in sorted(folder.glob("*.toml"))]
+    taken = {adapter.name for adapter in adapters}
+    for path in map(Path, more):
+        if path.stem in taken:
+            raise UserError(f"{path}: there is another hypervisor with the name {path.stem}")
+        taken.add(path.stem)
+        adapters.append(load(path))
     adapters.sort(key=lambda a: (a.auto == 0, a.auto, a.name))
     by_name = {adapter.name: adapter for adapter in adapters}
     for path in sorted((folder / "known").glob("*.toml")):

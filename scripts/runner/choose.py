@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 from .catalog import Entry
 from .errors import UserError
+from .flavour import Flavour
 from .hypervisor import Adapter
 
 
@@ -17,19 +18,32 @@ class Choice:
     """The usable hypervisors in the order of preference, and the reasons against the others."""
 
     auto: bool
-    adapters: List[Adapter]
+    adapters: List[Adapter]  # as the tree has them
+    sets: List[List[Adapter]] = field(default_factory=list)  # the same in each configuration
     refused: Dict[str, str] = field(default_factory=dict)
     versions: Dict[str, str] = field(default_factory=dict)
 
-    def candidates(self, entry: Entry) -> List[Adapter]:
+    def flavour(self, flavours: Sequence[Flavour]) -> None:
+        """Makes the configurations; one that nobody has is an error."""
+        for flavour in flavours:
+            refused = {a.name: a.refuses(flavour) for a in self.adapters}
+            fitting = [a for a in self.adapters if not refused[a.name]]
+            if not fitting or (not self.auto and len(fitting) < len(self.adapters)):
+                why = "; ".join(f"{name}: {reason}" for name, reason in refused.items() if reason)
+                raise UserError(f"{' '.join(flavour.options)}: {why}")
+            self.sets.append([adapter.flavoured(flavour) for adapter in fitting])
+
+    @staticmethod
+    def candidates(adapters: Sequence[Adapter], entry: Entry) -> List[Adapter]:
         """Those that offer what the image needs; `--on auto` takes the first of them."""
-        return [adapter for adapter in self.adapters if not adapter.lacks(entry)]
+        return [adapter for adapter in adapters if not adapter.lacks(entry)]
 
     def version(self, adapter: Adapter) -> str:
         """Asked once per run."""
-        if adapter.name not in self.versions:
-            self.versions[adapter.name] = adapter.ask_version()
-        return self.versions[adapter.name]
+        name = adapter.base or adapter.name
+        if name not in self.versions:
+            self.versions[name] = adapter.ask_version()
+        return self.versions[name]
 
     def too_old(self, adapter: Adapter) -> str:
         """Why its version will not do; asked only where it matters."""
@@ -38,6 +52,8 @@ class Choice:
     def title(self, adapter: Adapter) -> str:
         title = f"{adapter.name} {self.version(adapter)}".rstrip()
         remarks = adapter.remarks_here()
+        if adapter.unproven:
+            remarks.append("unproven: written from its documents, and never run yet")
         return f"{title} ({'; '.join(remarks)})" if remarks else title
 
     def first_line(self, used: List[Adapter]) -> str:
@@ -47,11 +63,17 @@ class Choice:
         return f"{line} (not {'; not '.join(reasons)})" if reasons else line
 
 
-def choose(wanted: str, adapters: Dict[str, Adapter]) -> Choice:
+def choose(
+    wanted: str, adapters: Dict[str, Adapter], flavours: Sequence[Flavour] = (Flavour(),)
+) -> Choice:
     """`auto`, or names with commas between them; empty asks the environment first."""
     wanted = wanted or _from_environment() or "auto"
-    if wanted == "auto":
-        return _choose_auto(adapters)
+    choice = _choose_auto(adapters) if wanted == "auto" else _choose_named(wanted, adapters)
+    choice.flavour(flavours)
+    return choice
+
+
+def _choose_named(wanted: str, adapters: Dict[str, Adapter]) -> Choice:
     choice = Choice(False, [])
     for name in wanted.split(","):
         if name not in adapters:

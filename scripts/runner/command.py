@@ -15,6 +15,7 @@ from typing import Callable, Dict, List
 # Name and what it is good for. A module is loaded when its command is used.
 COMMANDS: Dict[str, str] = {
     "compare": "what changed between two runs",
+    "doctor": "what can be used here, and what is missing",
     "bundle": "one executable file with images and the runner in it",
 }
 

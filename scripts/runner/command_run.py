@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import List, Sequence, Tuple
 
 from . import adapter as adapters_of
-from . import batch, completion, debug, execution
+from . import batch, completion, debug, doctor, execution, flavour
 from . import kut, options, plan, schedule, selection, session, terminal
 from .choose import Choice, choose
 from .command import Tree
@@ -61,6 +61,11 @@ class Run:
         if own.completion:
             self.terminal.say(completion.script(own.completion, options.parser()).rstrip())
             return 0
+        adapters = adapters_of.load_all(self.hypervisors, own.hypervisor_file)
+        if own.list_hypervisors:
+            for line in doctor.listing(adapters.values()):
+                self.terminal.say(line)
+            return 0
         config = self.root / "unittests.cfg"
         if own.kut:
             images = kut.select(Path(own.kut), own.images, own.group)
@@ -70,7 +75,7 @@ class Run:
         if own.list:
             return self._list(images)
         _check_words(own.require, images)
-        choice = choose(own.on, adapters_of.load_all(self.hypervisors))
+        choice = choose(_wanted(own), adapters, flavour.product(own))
         made = self._plan(images, choice)
         if own.dry_run:
             return self._dry_run(made.tasks)
@@ -104,6 +109,7 @@ class Run:
             retries=own.retry,
             require=own.require,
             build=self.root / "build",
+            files=tuple(own.hypervisor_file),
             exhaustive="exhaustive" in self.options.group,
         )
         made = plan.make(images, choice, shared)
@@ -115,7 +121,7 @@ class Run:
     def _dry_run(self, tasks: List[schedule.Task]) -> int:
         for task in tasks:
             job = task.make(task.candidates[0])
-            folder = (self.root / "build" / "dry-run" / job.name).resolve()
+            folder = (self.root / "build" / "dry-run" / job.folder).resolve()
             launch = session.prepare(job, folder, 0)
             if job.adapter.batch:
                 # It stays up, and the second command needs it.
@@ -149,6 +155,15 @@ class Run:
     def _run(self, made: plan.Plan, choice: Choice) -> int:
         shared = execution.Execution(self.options, self.argv, self.logs, self.terminal)
         return shared.run(made, choice)
+
+
+def _wanted(own: argparse.Namespace) -> str:
+    """--on, or --accel in the words of QEMU; a file that is named is meant to be used."""
+    if own.accel and own.on:
+        raise UserError("--accel picks among the hypervisors that QEMU fronts: not with --on")
+    if own.accel:
+        return ",".join(f"qemu-{word}" for word in own.accel)
+    return own.on or ",".join(Path(file).stem for file in own.hypervisor_file)
 
 
 def _check_words(words: Sequence[str], images: List[Selected]) -> None:

@@ -65,15 +65,22 @@ def _combination(case: CaseResult) -> str:
     return match.group() if match else ""
 
 
+def _on(job: Job) -> List[str]:
+    """The hypervisor in its configuration."""
+    adapter = job.adapter
+    files = [word for file in job.options.files for word in ("--hypervisor-file", file)]
+    return [*files, "--on", adapter.base or adapter.name, *adapter.flavour.options]
+
+
 def replay(job: Job, result: ImageResult, case: Optional[CaseResult]) -> str:
     """The command that runs just this again."""
     words = [PROGRAM, relative(job.entry.file) if PROGRAM == "./run" else job.entry.name]
     if job.entry.foreign is not None:
         folder = relative(job.entry.file.parent.parent)
-        return shlex.join([PROGRAM, "--kut", folder, job.entry.name, "--on", job.adapter.name])
+        return shlex.join([PROGRAM, "--kut", folder, job.entry.name, *_on(job)])
     if case is not None:
         words += ["--case", case.name + _combination(case)]
-    words += ["--on", job.adapter.name]
+    words += _on(job)
     seed = job.options.seed or result.facts.get("seed", "")
     if job.options.seed or seed not in ("", "1", "0x1"):
         words += ["--seed", seed]

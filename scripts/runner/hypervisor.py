@@ -9,12 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from . import media
 from .catalog import Entry
+from .flavour import Flavour
 
 FOLDER = Path(__file__).parent / "hypervisors"
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,8 +40,12 @@ class Requirement:
     pattern: Optional["re.Pattern[str]"] = None
     access: str = "r"
     auto_only: bool = False
+    command: Tuple[str, ...] = ()  # its output is what has to contain the pattern
 
-    def met(self) -> bool:
+    def met(self, program: str = "") -> bool:
+        if self.command and self.pattern is not None:
+            command = [fill(word, {"program": program}) for word in self.command]
+            return self.pattern.search(output_of(command)) is not None
         if self.pattern is not None:
             return matches(self.file, self.pattern)
         flags = os.O_RDWR if self.access == "rw" else os.O_RDONLY
@@ -99,16 +104,20 @@ class Adapter:
     override: str = ""
     version: List[str] = field(default_factory=list)
     auto: int = 0  # place in the order of `--on auto`; 0: never by itself
+    unproven: bool = False  # written from its documents: nobody has run it yet
     tentative: bool = False
     watch_kernel: bool = False  # it is the host's kernel that runs the guest
     oldest: str = ""  # the first version that will do
     image: str = "elf"
+    cpu: str = ""  # the processor's model; empty where it cannot be chosen
+    extra_memory: int = 0  # MiB that its firmware keeps for itself
     console: str = "stdout"
     log: str = ""
     noise: Optional["re.Pattern[str]"] = None
     known_of: str = ""  # the same hypervisor under another name: its known failures hold here too
     offers: List[str] = field(default_factory=list)
     time_scale: int = 1
+    cleanup: List[str] = field(default_factory=list)  # what a killed program leaves behind
     gdb: List[str] = field(default_factory=list)
     monitor: List[str] = field(default_factory=list)  # arguments for a QMP socket at {monitor}
     machines: Dict[str, str] = field(default_factory=dict)
@@ -118,6 +127,24 @@ class Adapter:
     remarks: List[Remark] = field(default_factory=list)
     symptoms: List[Symptom] = field(default_factory=list)
     known: List[Known] = field(default_factory=list)
+    base: str = ""  # its name without a flavour
+    flavour: Flavour = Flavour()
+
+    def flavoured(self, flavour: Flavour) -> "Adapter":
+        """The same in a configuration of its own, with the name that results carry."""
+        name = self.name + flavour.suffix
+        cpu = flavour.cpu or self.cpu
+        return replace(self, name=name, base=self.name, flavour=flavour, cpu=cpu)
+
+    def refuses(self, flavour: Flavour) -> str:
+        """Why it has no such configuration; empty when it has."""
+        if flavour.cpu and not self.cpu:
+            return "its processor cannot be chosen"
+        if flavour.machine and flavour.machine not in self.machines:
+            return f"it has no machine {flavour.machine}"
+        if flavour.smp > 1 and "cpus" not in self.offers:
+            return "it offers one processor only"
+        return ""
 
     def find_program(self) -> Optional[str]:
         """The program's path; the environment may name another one, as people are used to."""
@@ -126,16 +153,20 @@ class Adapter:
 
     def why_not(self, auto: bool) -> str:
         """Why it cannot be used here; empty when it can."""
+        return next(self.reasons(auto), "")
+
+    def reasons(self, auto: bool) -> Iterator[str]:
+        """Everything that is missing here."""
         if self.find_program() is None:
             wanted = os.environ.get(self.override, "") if self.override else ""
             source = f" (from ${self.override})" if wanted else ""
-            return f"{wanted or self.program}{source} is not installed"
-        if self.image == "iso" and media.missing():
-            return media.missing()
+            yield f"{wanted or self.program}{source} is not installed"
+        if media.missing(self.image):
+            yield media.missing(self.image)
         for requirement in self.requires:
-            if (auto or not requirement.auto_only) and not requirement.met():
-                return requirement.reason
-        return ""
+            concerned = auto or not requirement.auto_only
+            if concerned and not requirement.met(self.find_program() or self.program):
+                yield requirement.reason
 
     def too_old(self, version: str) -> str:
         """Why this version will not do; empty when it will, or is not known."""
@@ -148,6 +179,9 @@ class Adapter:
         for need in entry.needs:
             if need not in self.offers and not self._offers_here(need):
                 return f"needs {need}, which {self.name} does not offer"
+        lacking = self._lacks_in_flavour(entry)
+        if lacking:
+            return lacking
         if self.machines and entry.machine not in self.machines:
             return f"needs machine {entry.machine}, which {self.name} does not have"
         if entry.foreign is not None:
@@ -155,6 +189,14 @@ class Adapter:
                 return f"needs multiboot, by which {self.name} does not boot"
             return entry.foreign.lacks(self.program, self.command)
         return ""
+
+    def _lacks_in_flavour(self, entry: Entry) -> str:
+        machine, smp = self.flavour.machine, self.flavour.smp
+        if machine and entry.machine not in ("any", machine):
+            return f"needs machine {entry.machine}, not {machine}"
+        if machine == "microvm" and "pci" in entry.needs:
+            return "needs pci, which microvm does not have"
+        return f"needs {entry.cpus} processors, not {smp}" if 0 < smp < entry.cpus else ""
 
     def _offers_here(self, need: str) -> bool:
         offers = [offer for offer in self.offers_if if offer.need == need]
@@ -170,20 +212,9 @@ class Adapter:
         if program is None or not self.version:
             return ""
         values = {"program": program, "root": str(ROOT)}
-        command = [fill(word, values) for word in self.version]
-        try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=10,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return ""
-        match = re.search(rb"\b\d+(?:\.\d+)+", done.stdout)
-        return match.group().decode() if match else ""
+        said = output_of([fill(word, values) for word in self.version])
+        match = re.search(r"\b\d+(?:\.\d+)+", said, re.ASCII)
+        return match.group() if match else ""
 
     def build(self, values: Dict[str, str], extra: List[str]) -> List[str]:
         """The command line; the user's own arguments come last, where they override."""
@@ -192,7 +223,24 @@ class Adapter:
         return [fill(word, filled) for word in self.command] + extra
 
     def machine_of(self, entry: Entry) -> str:
-        return self.machines.get(entry.machine, entry.machine)
+        wanted = self.flavour.machine or entry.machine
+        return self.machines.get(wanted, wanted)
+
+
+def output_of(command: List[str]) -> str:
+    """What a program says on both streams; nothing when it does not start."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace")
 
 
 def fill(template: str, values: Dict[str, str]) -> str:

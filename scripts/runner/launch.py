@@ -32,6 +32,7 @@ class Launch:
     noise: Optional["re.Pattern[str]"] = None  # lines of stderr that say nothing
     log: Optional[Path] = None
     monitor: Optional[Path] = None  # a socket that speaks QMP
+    cleanup: List[str] = field(default_factory=list)  # run when the process is gone
 
 
 @dataclass

@@ -23,6 +23,7 @@ FLOOD = 16 * 1024 * 1024
 _STDERR_KEPT = 1024 * 1024
 _GRACE = 0.5  # seconds for a hypervisor to go after the image's last word
 _DRAIN = 0.3  # seconds for the console of a process that has ended
+_CLEAN = 20.0  # seconds for a command that removes what is left
 _CHUNK = 64 * 1024
 
 _live: Set[int] = set()
@@ -296,7 +297,21 @@ class Machine:
         kill_group(process.pid)
         process.wait()
         self._ending.status = exited
+        if self._launch.cleanup:
+            self._clean_up()
         forget(process.pid)
+
+    def _clean_up(self) -> None:
+        """Ends a machine that does not live in the process which was killed."""
+        try:
+            with (self._launch.folder / "cleanup.log").open("wb") as log:
+                nothing = subprocess.DEVNULL
+                command = self._launch.cleanup
+                subprocess.run(
+                    command, stdin=nothing, stdout=log, stderr=log, timeout=_CLEAN, check=False
+                )
+        except (OSError, subprocess.TimeoutExpired):
+            pass  # there is nothing left to try
 
     def _cleanup(self) -> None:
         self._selector.close()

@@ -7,20 +7,20 @@ a hash of both.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 from .errors import UserError
+from .media_bzimage import bzimage
 
 _TOOLS = ("grub-mkrescue", "xorriso", "mformat")
-# BIOS alone: with every platform of a machine the medium would be ten times larger.
-_GRUB = Path("/usr/lib/grub/i386-pc")
-_MODULES = "multiboot iso9660 biosdisk"
 _KEPT = 64 * 1024 * 1024
 _CONFIG = """\
 set timeout=0
@@ -29,27 +29,56 @@ boot
 """
 
 
-def missing() -> str:
-    """What is not installed here and is needed to make media; empty when all is there."""
+@dataclass(frozen=True)
+class _Platform:
+    """One kind of firmware: with every one of a machine the medium would be ten times larger."""
+
+    grub: Path
+    modules: str
+    package: str
+
+
+_PLATFORMS: Dict[str, _Platform] = {
+    "iso": _Platform(
+        Path("/usr/lib/grub/i386-pc"), "multiboot iso9660 biosdisk normal", "grub-pc-bin"
+    ),
+    "uefi": _Platform(
+        Path("/usr/lib/grub/x86_64-efi"), "multiboot iso9660 normal", "grub-efi-amd64-bin"
+    ),
+}
+MADE = (*_PLATFORMS, "bzimage")
+
+
+def missing(kind: str) -> str:
+    """What is not installed here and is needed to make such a medium; empty when all is there."""
+    if kind not in _PLATFORMS:
+        return ""
     for tool in _TOOLS:
         if shutil.which(tool) is None:
             return f"{tool} is not installed, which makes its boot medium"
-    return "" if _GRUB.is_dir() else f"{_GRUB} is not installed (Debian: grub-pc-bin)"
+    platform = _PLATFORMS[kind]
+    there = platform.grub.is_dir()
+    return "" if there else f"{platform.grub} is not installed (Debian: {platform.package})"
 
 
-def rescue_iso(image: Path, words: str, cache: Path) -> Path:
-    """A CD that boots the image with a command line by BIOS and GRUB."""
+def make(kind: str, image: Path, words: str, cache: Path) -> Path:
+    """`iso`: a CD that boots the image with a command line by BIOS and GRUB; `uefi`: by UEFI;
+    `bzimage`: a file that looks like a Linux kernel."""
     try:
         digest = hashlib.sha256(image.read_bytes())
-        digest.update(b"\0" + words.encode() + b"\0" + _CONFIG.encode())
-        path = cache / f"{digest.hexdigest()[:24]}.iso"
+        digest.update(b"\0" + words.encode() + b"\0" + _CONFIG.encode() + kind.encode())
+        path = cache / f"{digest.hexdigest()[:24]}.{kind}"
         if path.exists():
             os.utime(path)  # the oldest go first when room is made
             return path
         cache.mkdir(parents=True, exist_ok=True)
         _make_room(cache)
         with tempfile.TemporaryDirectory(prefix=".new.", dir=cache) as folder:
-            made = _make(image, words, Path(folder))
+            made = Path(folder) / "made"
+            if kind == "bzimage":
+                made.write_bytes(bzimage(image.read_bytes()))
+            else:
+                _make_iso(_PLATFORMS[kind], image, words, made)
             # At once, since another thread or run may want the same medium.
             made.replace(path)
     except OSError as error:
@@ -57,22 +86,21 @@ def rescue_iso(image: Path, words: str, cache: Path) -> Path:
     return path
 
 
-def _make(image: Path, words: str, folder: Path) -> Path:
-    tree = folder / "tree"
+def _make_iso(platform: _Platform, image: Path, words: str, made: Path) -> None:
+    tree = made.parent / "tree"
     (tree / "boot" / "grub").mkdir(parents=True)
     shutil.copyfile(image, tree / "boot" / "image.flat")
     quoted = " ".join(_quote(word) for word in words.split())
     text = _CONFIG.format(words=quoted)
     (tree / "boot" / "grub" / "grub.cfg").write_text(text, encoding="utf-8")
-    made = folder / "made.iso"
-    command = ["grub-mkrescue", "-d", str(_GRUB), f"--install-modules={_MODULES} normal"]
-    command += [f"--modules={_MODULES}", "--locales=", "--fonts=", "--themes="]
+    command = ["grub-mkrescue", "-d", str(platform.grub)]
+    command += [f"--install-modules={platform.modules}"]
+    command += [f"--modules={platform.modules}", "--locales=", "--fonts=", "--themes="]
     command += ["-o", str(made), str(tree)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode != 0 or not made.exists():
         lines: List[str] = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise UserError(f"grub-mkrescue failed: {lines[-1] if lines else 'it said nothing'}")
-    return made
 
 
 def _quote(word: str) -> str:
@@ -84,9 +112,12 @@ def _quote(word: str) -> str:
 
 def _make_room(cache: Path) -> None:
     """Removes the media that were not used for longest, above a total size."""
-    found = sorted(cache.glob("*.iso"), key=lambda p: p.stat().st_mtime, reverse=True)
+    media = []
+    for path in (path for kind in MADE for path in cache.glob(f"*.{kind}")):
+        with contextlib.suppress(FileNotFoundError):  # others make room at the same time
+            media.append((path.stat().st_mtime, path.stat().st_size, path))
     total = 0
-    for path in found:
-        total += path.stat().st_size
+    for _, size, path in sorted(media, reverse=True):
+        total += size
         if total > _KEPT:
             path.unlink(missing_ok=True)

@@ -47,7 +47,7 @@ class RomMedia:
 
 def rom_media(flat: Path, args: str, memory: int, out: Path) -> RomMedia:
     """Writes into `out` the files that boot `flat` with a command line and `memory` MBytes."""
-    entry, address, content = _segment(flat.read_bytes())
+    entry, address, content = segment(flat.read_bytes())
     out.mkdir(parents=True, exist_ok=True)
     media = RomMedia(
         out / "rom.bin",
@@ -66,7 +66,7 @@ def rom_media(flat: Path, args: str, memory: int, out: Path) -> RomMedia:
     return media
 
 
-def _segment(elf: bytes) -> "tuple[int, int, bytes]":
+def segment(elf: bytes) -> "tuple[int, int, bytes]":
     """Entry, physical address and content of the one segment of an image."""
     entry, headers = struct.unpack_from("<QQ", elf, 24)
     size, count = struct.unpack_from("<HH", elf, 54)
@@ -97,7 +97,7 @@ def _rom(entry: int) -> bytes:
     # Accessed bits are set: the processor cannot write them into a ROM.
     descriptors = struct.pack("<QQQ", 0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF)
     descriptors += struct.pack("<HI", 23, _ROM_ADDRESS + _TABLE)
-    _put(rom, _TABLE, descriptors)
+    put(rom, _TABLE, descriptors)
     code = b"\xfa"  # cli
     code += b"\x2e\x66\x0f\x01\x16" + struct.pack("<H", _TABLE + 24)  # lgdtl %cs:descriptors
     code += b"\x0f\x20\xc0\x0c\x01\x0f\x22\xc0"  # CR0.PE = 1
@@ -106,11 +106,11 @@ def _rom(entry: int) -> bytes:
     code += b"\x66\xb8\x10\x00\x8e\xd8\x8e\xc0\x8e\xd0\x8e\xe0\x8e\xe8"  # data segments
     code += b"\x31\xc0\xbb" + struct.pack("<I", INFO_ADDRESS)  # EAX = 0, EBX
     code += b"\xb9" + struct.pack("<I", entry) + b"\xff\xe1"  # jmp *%ecx
-    _put(rom, _CODE, code)
+    put(rom, _CODE, code)
     rom[0xFFF0:0xFFF3] = b"\xe9" + struct.pack("<h", _CODE - 0xFFF3)  # the reset vector
     return bytes(rom)
 
 
-def _put(rom: bytearray, at: int, content: bytes) -> None:
+def put(rom: bytearray, at: int, content: bytes) -> None:
     end = at + len(content)
     rom[at:end] = content

@@ -7,6 +7,7 @@ import argparse
 import os
 from typing import List, NoReturn, Optional, Tuple
 
+from . import flavour
 from .command import COMMANDS
 from .completion import SHELLS
 from .errors import UserError
@@ -68,6 +69,8 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_what(made.add_argument_group("what to run"))
     _add_how(made.add_argument_group("how to run it"))
+    title = "configurations: each is run with each, and results carry them in their names"
+    _add_configurations(made.add_argument_group(title))
     _add_judging(made.add_argument_group("how to judge it"))
     _add_reports(made.add_argument_group("what to write", "FILE may be -, for standard output"))
     return made
@@ -99,6 +102,14 @@ def _add_what(group: "argparse._ArgumentGroup") -> None:
     )
     add("--on", default="", metavar="NAME[,NAME]", help="hypervisors; auto: the first that fits")
     add(
+        "--hypervisor-file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="one more hypervisor, of a file that is not the tree's; without --on it is used",
+    )
+    add("--list-hypervisors", action="store_true", help="show their names and what they are")
+    add(
         "--kut", default="", metavar="DIR", help="images of a kvm-unit-tests tree, as it lists them"
     )
     add("--list", action="store_true", help="show images and cases without booting anything")
@@ -121,6 +132,27 @@ def _add_how(group: "argparse._ArgumentGroup") -> None:
     add("--seed", type=_seed, help="seed of everything random in the guest")
     add("--seconds", type=_positive, default=0, metavar="N", help="how long a soak goes on")
     add("--timeout-scale", type=factor, default=1.0, metavar="X", help="multiply all time limits")
+
+
+def _add_configurations(group: "argparse._ArgumentGroup") -> None:
+    add = group.add_argument
+    add(
+        "--cpu",
+        type=flavour.cpu_model,
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="the processor; its commas are part of it, so more models take more --cpu",
+    )
+    add(
+        "--accel",
+        type=_words,
+        default=(),
+        metavar="NAME[,NAME]",
+        help="qemu-NAME of --list-hypervisors, in QEMU's words: tcg,kvm",
+    )
+    add("--machine", type=flavour.machine_words, metavar="NAME[,NAME]", help="microvm, pc, q35")
+    add("--smp", type=flavour.smp_words, metavar="N[,N]", help="numbers of processors")
 
 
 def _add_judging(group: "argparse._ArgumentGroup") -> None:

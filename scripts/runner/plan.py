@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import List, Optional, Tuple
 
@@ -38,20 +38,32 @@ def make(images: List[Selected], choice: Choice, shared: session.Options) -> Pla
     """A task for each image, or, where hypervisors are named, for each image on each of them."""
     plan = Plan()
     for item in images:
-        fitting = choice.candidates(item.entry)
-        for candidates in [fitting] if choice.auto else [[one] for one in fitting]:
-            if candidates:
-                plan.tasks.append(_task(item, candidates, choice, shared))
-        if choice.auto and fitting:
-            continue
-        for adapter in choice.adapters:
-            if adapter.lacks(item.entry):
-                plan.left_out.append(_leave_out(_job(item, adapter, choice, shared)))
+        for adapters in choice.sets:
+            _add(plan, item, adapters, choice, shared)
     return plan
 
 
+def _add(
+    plan: Plan, item: Selected, adapters: List[Adapter], choice: Choice, shared: session.Options
+) -> None:
+    """One image in one configuration."""
+    fitting = choice.candidates(adapters, item.entry)
+    for candidates in [fitting] if choice.auto else [[one] for one in fitting]:
+        if candidates:
+            plan.tasks.append(_task(item, candidates, choice, shared))
+    if choice.auto and fitting:
+        return
+    for adapter in adapters:
+        reason = adapter.lacks(item.entry)
+        if reason:
+            plan.left_out.append(_leave_out(_job(item, adapter, choice, shared), reason))
+
+
 def _job(item: Selected, adapter: Adapter, choice: Choice, shared: session.Options) -> Job:
-    return Job(item.entry, item.image, adapter, choice.version(adapter), shared, item.globs)
+    entry = item.entry
+    if adapter.flavour.smp:
+        entry = replace(entry, cpus=adapter.flavour.smp)
+    return Job(entry, item.image, adapter, choice.version(adapter), shared, item.globs)
 
 
 def _task(
@@ -60,9 +72,8 @@ def _task(
     return schedule.Task(lambda adapter: _job(item, adapter, choice, shared), candidates)
 
 
-def _leave_out(job: Job) -> Tuple[Job, ImageResult]:
+def _leave_out(job: Job, reason: str) -> Tuple[Job, ImageResult]:
     """A verdict without a launch."""
-    reason = job.adapter.lacks(job.entry)
     result = ImageResult(job.entry.name, job.adapter.name, job.version, Path())
     result.planned, result.plan_reason = 0, reason
     if kinds.is_required(reason, job.options.require):

@@ -174,7 +174,7 @@ class Schedule:
             lambda report: self._output.progress(job, report),
             self._output.line if self._live else None,
         )
-        return retry.run(job, self._folder / job.name, self._outers, ears)
+        return retry.run(job, self._folder / job.folder, self._outers, ears)
 
     def _done(self, job: Job, result: ImageResult) -> None:
         self._record(job, result)

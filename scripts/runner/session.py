@@ -54,6 +54,7 @@ class Options:
     retries: int = 0
     require: Tuple[str, ...] = ()
     build: Path = Path("build")
+    files: Tuple[str, ...] = ()  # of hypervisors that are not the tree's
     exhaustive: bool = False  # all combinations of the axes that cases have
 
 
@@ -74,6 +75,11 @@ class Job:
     def name(self) -> str:
         suffix = f".{self.repeat}" if self.repeat else ""
         return f"{self.entry.name}@{self.adapter.name}{suffix}"
+
+    @property
+    def folder(self) -> str:
+        """The name of its log folder: in arguments QEMU has other uses for commas and the like."""
+        return self.name.replace(",", "+").replace("=", "-")
 
     def limits(self) -> Limits:
         options = self.options
@@ -125,14 +131,14 @@ def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     values: Dict[str, str] = {}
-    if adapter.image == "iso":
-        image = media.rescue_iso(image, words, job.options.build / "media")
+    if adapter.image in media.MADE:
+        image = media.make(adapter.image, image, words, job.options.build / "media")
     elif adapter.image == "rom":
         values.update(_rom_values(job, words, folder))
     values.update(
         {
             "image": str(image),
-            "memory": str(job.entry.memory),
+            "memory": str(job.entry.memory + adapter.extra_memory),
             "cpus": str(job.entry.cpus),
             "args": words,
             "machine": adapter.machine_of(job.entry),
@@ -140,6 +146,9 @@ def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -
             "console": str(folder / "console.fifo"),
             "outer": str((outer or folder).resolve()),
             "port": str(job.gdb_port),
+            "cpu": adapter.cpu,
+            "program": adapter.find_program() or adapter.program,
+            "name": "shadowbox-" + hashlib.sha256(os.fsencode(folder)).hexdigest()[:12],
         }
     )
     for name, text in adapter.files.items():
@@ -153,7 +162,9 @@ def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -
     extra = () if adapter.batch else job.options.extra
     command = adapter.build(values, [*more, *extra])
     log = Path(fill(adapter.log, values)) if adapter.log else None
-    return Launch(command, folder, adapter.console, adapter.symptoms, adapter.noise, log, monitor)
+    launch = Launch(command, folder, adapter.console, adapter.symptoms, adapter.noise, log, monitor)
+    launch.cleanup = [fill(word, values) for word in adapter.cleanup]
+    return launch
 
 
 def _monitor_path(folder: Path) -> Path:

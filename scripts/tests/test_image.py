@@ -66,15 +66,15 @@ class Images(unittest.TestCase):
         self.assertEqual(frames[0].address, address)
         self.assertTrue(frames[0].where.endswith("t.c:4"), frames[0].where)
 
-    @unittest.skipIf(media.missing(), media.missing())
+    @unittest.skipIf(media.missing("iso"), media.missing("iso"))
     def test_rescue_iso_is_made_once(self) -> None:
         self.path.write_bytes(elf([("one", "")]))
         cache = self.folder / "cache"
-        first = media.rescue_iso(self.path, "case='x y", cache)
+        first = media.make("iso", self.path, "case='x y", cache)
         made = first.stat().st_mtime_ns
-        second = media.rescue_iso(self.path, "case='x y", cache)
+        second = media.make("iso", self.path, "case='x y", cache)
         self.assertEqual(first, second)
-        self.assertNotEqual(first, media.rescue_iso(self.path, "resume=1", cache))
+        self.assertNotEqual(first, media.make("iso", self.path, "resume=1", cache))
         self.assertIn(b"multiboot /boot/image.flat 'case='\\''x' y\n", first.read_bytes())
         self.assertLess(first.stat().st_size, 4 << 20)
         self.assertGreaterEqual(second.stat().st_mtime_ns, made)
