@@ -6,7 +6,8 @@
 # make check-runner       the runner's own tests
 # make check-style        layout, types, shell, lengths, licences
 # make check-images       what each ELF file holds, and that it boots by every way in
-# make check-docs         the index of cases and the manual page are up to date, the documents' code compiles and runs
+# make check-docs         the index of cases, the cases in docs/bugs.md and the manual page are up to date, the documents'
+#                         code compiles and runs
 # make check-suite        the suite on QEMU TCG and on Bochs
 # make bench              checked accesses for each CPU second; KUT=FOLDER of a built kvm-unit-tests
 # make check-nested       a sample on KVM inside of TCG; not part of check: scripts/setup --nested comes first
@@ -68,6 +69,7 @@ check-nested: all
 check-docs: all
 	$(PYTHON) scripts/index --check $(IMAGES)
 	$(PYTHON) scripts/man --check
+	$(PYTHON) scripts/check/bugs $(IMAGES)
 	$(PYTHON) scripts/check/snippets --folder $(BUILD)/docs --compile '$(CC) $(CFLAGS) $(TARGET)' \
 		--link '$(LD) $(LDFLAGS) $(OBJECTS)' docs/writing-a-test.md
 

@@ -9,12 +9,11 @@
  *
  * Caught here: instruction emulators of hypervisors that write-protect tables: a wrong carry, a
  * flag that is lost, an operand size or a bit offset taken wrongly, a comparison that fails and
- * stores; the processor's own stores that such a hypervisor cannot complete (KS25, XS08). With a
- * forced-emulation prefix (UD2 and "kvm" or "xen") also CR0.WP toggled right before (KS18), and
- * user rights ignored (KS26).
+ * stores; the processor's own stores that such a hypervisor cannot complete (KS25).
  *
  * The reference is the same instruction on memory that is no table; flags that the manual leaves
- * undefined are not compared. table_writes follows the entries that such stores make.
+ * undefined are not compared. table_writes follows the entries that such stores make,
+ * forced_emulation the rights that emulated accesses have (KS18, KS26).
  */
 #include "test.h"
 

@@ -11,12 +11,12 @@
  *
  * Caught here: rights taken from the leaf alone or from the wrong entry's bits (KN01), a structure
  * of L2's that is looked up with the rights of the final access, bits 7 and 8 that do not tell a
- * walk from an access (KN14), fetches reported as reads, the first half of a page's violation
- * reported for the second. A hypervisor that shadows EPT (KVM, Xen, ACRN, Hyper-V, VirtualBox
- * nested) has to compute all of this itself; an emulator, too.
+ * walk from an access (KN14 for the processor's own), fetches reported as reads, the first half of
+ * a page's violation reported for the second. A hypervisor that shadows EPT (KVM, Xen, ACRN,
+ * Hyper-V, VirtualBox nested) has to compute all of this itself; an emulator, too.
  *
  * Nothing is sampled in the matrix of rights. Not checked: bits of the exit qualification that the
- * manual leaves undefined; bit 0 for read-modify-writes.
+ * manual leaves undefined; bit 0 for read-modify-writes; string I/O, which is emulated (KN14).
  */
 #include "test.h"
 

@@ -17,7 +17,7 @@
  * host taken for nested tables. Hypervisors that shadow nested tables (KVM, Hyper-V nested) compute
  * all of this; so do emulators.
  *
- * Nothing is sampled in the matrix of rights. Not checked: other fields of the VMCB.
+ * Nothing is sampled in the matrix of rights. Not checked: other fields of the VMCB; string I/O.
  */
 #include "test.h"
 

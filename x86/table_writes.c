@@ -9,11 +9,11 @@
  * Multiple Processors"; R26 to R28).
  *
  * Caught here: a hypervisor that write-protects tables has to emulate the store, and may lose,
- * tear, misplace or repeat it: stores of part of an entry (XS25), across entries and across tables
- * (XS24), locked and failing ones, strings, stack pushes, vector and descriptor stores (KS25,
- * KS26), stores through a larger page or from user mode (XS23), through a table that maps itself
- * (R27); or it may catch the store and not bring its own tables up to date (KS03, KS13, KS24).
- * Emulators with cached walks miss stores through an alias.
+ * tear, misplace or repeat it: stores of part of an entry (XS25), across entries (across tables:
+ * table_shapes), locked and failing ones, strings, stack pushes, vector and descriptor stores
+ * (KS25, KS26), stores through a larger page or from user mode (XS23), through a table that maps
+ * itself (R27); or it may catch the store and not bring its own tables up to date (KS03, KS13,
+ * KS24). Emulators with cached walks miss stores through an alias.
  *
  * A check is the whole table's content, then outcome, flags and data of accesses through the entry.
  * Not checked: what accesses do before the invalidation.

@@ -12,7 +12,7 @@
  * one of two words of an 8-byte store (KS13); 4-MByte pages made of two 2-MByte ones, of which one
  * has another PDE's rights (KS10, KS11) or loses its dirty flag with CR0.WP = 0 (KS06); a page
  * table shadowed once for PDEs with different rights (KS01), or linked without being brought up to
- * date (KS03); stores emulated wrongly (KS25, XS24, XS25); a directory that maps itself (R27).
+ * date (KS03); stores emulated wrongly (KS25, XS25); a directory that maps itself (R27).
  *
  * A check is the whole table's content, then outcome, flags and data of accesses. Not checked: what
  * accesses do before the invalidation; stores from user mode (table_writes does).

@@ -11,7 +11,7 @@
  * the whole (XS25) or misses the second, with XD; page directories that serve another GByte; a page
  * table shadowed once for PDEs with different rights (KS01), or linked without being brought up to
  * date (KS03); large pages with another PDE's rights (KS10, KS11) or dirty flag (KS06); stores
- * emulated wrongly (KS25, XS24); a directory that maps itself (R27).
+ * emulated wrongly (KS25, XS25); a directory that maps itself (R27).
  *
  * A check is the whole table's content, then outcome, flags and data of accesses. Not checked: what
  * accesses do before the invalidation; stores from user mode (table_writes does).

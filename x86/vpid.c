@@ -15,7 +15,8 @@
  * is where hypervisors that give L2 a VPID of their own choice go wrong.
  *
  * Never checked: that something is still cached (P10, P23). A machine that drops everything at each
- * VM entry, as emulators do, cannot fail here; vpid_own_flushes has what happens within one.
+ * VM entry, as emulators do, cannot fail here; vpid_own_flushes has what happens within one. Not
+ * checked: L2 without EPT, where KN06 and KN07 were found.
  */
 #include "test.h"
 
