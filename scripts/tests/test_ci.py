@@ -127,7 +127,7 @@ class Recipes(unittest.TestCase):
     def test_lava_reads_tap(self) -> None:
         """The document's own script, with a lava-test-case that prints."""
         block = next(block for block in self.blocks("yaml") if "lava-test-case" in block)
-        script = block[block.index("sed -nE") :]
+        script = "sed -nE" + block.partition("sed -nE")[2]
         tap = "    ok 1 - one\n    not ok 2 - two\n    ok 3 - three # SKIP needs x: y\nok 1 - i@h\n"
         with tempfile.TemporaryDirectory() as folder:
             fake = Path(folder) / "lava-test-case"
