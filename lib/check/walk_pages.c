@@ -41,7 +41,9 @@ static uint64_t *top_structure(linear_t linear)
 }
 
 /* Below the top, where each page has an entry of its own anyway, indexes differ from page to page
- * and, for one page, from level to level. */
+ * and, for one page, from level to level. No two are neighbours: pages share their tables, and a
+ * processor that looks ahead to the next linear page may set A there, through entries of another
+ * page's walk that would not lead there from its own. */
 static linear_t linear_of(unsigned n, enum level level)
 {
 	static const unsigned step[] = {0, 29, 13, 7, 11}, start[] = {0, 100, 21, 3, 40};
@@ -49,7 +51,7 @@ static linear_t linear_of(unsigned n, enum level level)
 	linear_t linear = unused_linear();
 
 	for (int at = level; at < (int)format->top; at++) {
-		unsigned index = (n * step[at] + start[at]) & 511;
+		unsigned index = (n * step[at] + start[at]) % 256 * 2;
 
 		linear.value |= (uint64_t)index << format->level[at].shift;
 	}
