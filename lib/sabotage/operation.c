@@ -17,6 +17,15 @@ static void note_data(struct operation *operation)
 	}
 }
 
+/* Tables where no identity map leads: accesses by them are made as they are. */
+static bool is_out_of_reach(const struct translation *translation)
+{
+	for (unsigned n = 0; n < translation->count; n++)
+		if (translation->address[n] >= IDENTITY_MAP_BYTES)
+			return true;
+	return false;
+}
+
 bool operation_begin(struct operation *operation, const struct access *access)
 {
 	const struct instruction_entry *instruction = &instruction_table[access->instruction];
@@ -36,8 +45,11 @@ bool operation_begin(struct operation *operation, const struct access *access)
 		.linear = {first, last & ~(PAGE_4K - 1)},
 		.cr2 = read_cr2(),
 	};
-	for (unsigned i = 0; i < operation->pages; i++)
+	for (unsigned i = 0; i < operation->pages; i++) {
 		translate_rightly(&operation->right[i], operation->linear[i]);
+		if (is_out_of_reach(&operation->right[i]))
+			return false;
+	}
 	note_data(operation);
 	return true;
 }
