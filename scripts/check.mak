@@ -8,7 +8,9 @@
 # make check-images       what each ELF file holds, and that it boots by every way in
 # make check-docs         the index of cases, the cases in docs/bugs.md and the manual page are up to date, the documents'
 #                         code compiles and runs
+# make check-sabotage     a few of the bugs that images can play are noticed, and what is permitted is no failure
 # make check-suite        the suite on QEMU TCG and on Bochs
+# make sabotage           all of those bugs against all images: for a farm, since it takes hours of CPU time
 # make bench              checked accesses for each CPU second; KUT=FOLDER of a built kvm-unit-tests
 # make check-nested       a sample on KVM inside of TCG; not part of check: scripts/setup --nested comes first
 # make mutate-model       every known way to break the model is noticed by the host tests
@@ -24,9 +26,9 @@ SANITIZERS  := -fsanitize=address,undefined -fno-sanitize-recover=all
 OTHER       := $(BUILD)/other
 OTHER_TOOLS := $(if $(findstring clang,$(CC)),CC=gcc LD=ld CFLAGS_COPIES= LDFLAGS_RWX=--no-warn-rwx-segments, \
 		    CC=clang LD=ld.lld CFLAGS_COPIES= LDFLAGS_RWX=)
-PARTS       := check-build check-host check-runner check-style check-images check-docs check-suite
+PARTS       := check-build check-host check-runner check-style check-images check-docs check-sabotage check-suite
 
-.PHONY: check $(PARTS) check-nested mutate-model index man bench
+.PHONY: check $(PARTS) check-nested mutate-model index man bench sabotage
 check: $(PARTS)
 
 # host_build NAME FLAGS: $(HOST)/NAME/tests. The frame alone uses the host's library as it is.
@@ -76,6 +78,18 @@ check-docs: all
 check-suite: all
 	@status=0; for on in qemu-tcg bochs; do \
 		echo "./run --on $$on"; ./run --on $$on </dev/null || status=1; done; exit $$status
+
+# A few of each family, on images that take no time.
+check-sabotage: all
+	./run sabotage --on qemu-tcg --first --only \
+		invlpg_lost,rw_ignored_in_pde,a_missing_in_pte,error_code_lacks_u,reserved_ignored_in_pte,wp_ignored \
+		invlpg reserved_bits accessed_dirty
+	./run sabotage --on qemu-tcg --only permitted invlpg reserved_bits
+
+sabotage: all
+	mkdir -p $(BUILD)/sabotage
+	./run sabotage --text $(BUILD)/sabotage/matrix.txt --json $(BUILD)/sabotage/matrix.json \
+		--html $(BUILD)/sabotage/matrix.html
 
 man:
 	$(PYTHON) scripts/man

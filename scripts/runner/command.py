@@ -16,6 +16,7 @@ from typing import Callable, Dict, List
 COMMANDS: Dict[str, str] = {
     "compare": "what changed between two runs",
     "doctor": "what can be used here, and what is missing",
+    "sabotage": "bugs that the guest plays itself: which cases notice which",
     "bundle": "one executable file with images and the runner in it",
 }
 

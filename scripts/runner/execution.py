@@ -42,7 +42,7 @@ class Execution:
             for adapter in task.candidates[:1]:
                 record.hypervisors[adapter.name] = choice.version(adapter)
         reports = writer.Writer(own, record)
-        folder = _new_log_folder(self.logs)
+        folder = new_log_folder(self.logs)
         verbosity = int(own.verbose) - int(own.quiet)
         once = own.repeat < 2 and not own.until_fail
         live = len(made.tasks) == 1 and bool(own.images) and verbosity >= 0 and once
@@ -95,7 +95,7 @@ class Execution:
         return 77 if found <= {kinds.SKIPPED} else 0
 
 
-def _new_log_folder(logs: Path) -> Path:
+def new_log_folder(logs: Path) -> Path:
     """A folder of this run's own, and `last` pointing at it."""
     stamp = time.strftime("%Y-%m-%d_%H%M%S")
     try:

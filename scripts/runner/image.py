@@ -56,15 +56,25 @@ def load(path: Path) -> Image:
         raise UserError(f"{path}: {error.strerror}") from None
     image = Image(path)
     try:
-        image.entry, section = _read_elf(data)
+        image.entry, section = _read_elf(data, SECTION)
         _read_cases(image, section or b"")
     except (struct.error, ValueError, IndexError, OverflowError):
         raise UserError(f"{path}: is no ELF image, or a broken one") from None
     return image
 
 
-def _read_elf(data: bytes) -> Tuple[int, Optional[bytes]]:
-    """The entry point and the section with the cases."""
+def section_of(path: Path, name: str) -> bytes:
+    """What a section of an image's file holds; empty where there is none."""
+    try:
+        return _read_elf(path.read_bytes(), name)[1] or b""
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except (struct.error, ValueError, IndexError, OverflowError):
+        raise UserError(f"{path}: is no ELF image, or a broken one") from None
+
+
+def _read_elf(data: bytes, wanted: str) -> Tuple[int, Optional[bytes]]:
+    """The entry point and the section of this name."""
     if data[:4] != b"\x7fELF" or data[5] != 1:
         raise ValueError("no little-endian ELF file")
     wide = data[4] == 2
@@ -76,7 +86,7 @@ def _read_elf(data: bytes) -> Tuple[int, Optional[bytes]]:
     strings = _cut(data, offset, length)
     for index in range(count):
         name, offset, length = _section(data, wide, table + index * size)
-        if _string(strings, name) == SECTION:
+        if _string(strings, name) == wanted:
             if offset + length > len(data):
                 raise ValueError("the section lies outside of the file")
             return entry, _cut(data, offset, length)

@@ -39,7 +39,8 @@ class Launch:
 class Ending:
     """How a launch came to its end. `kind` is empty when the process just ended by itself."""
 
-    kind: str = ""  # "", "finished", "hung", "time", "flood", "reset", "crashed", "interrupted"
+    # "", "finished", "hung", "time", "flood", "reset", "crashed", "interrupted", or "enough"
+    kind: str = ""
     text: str = ""
     status: Optional[int] = None
     seconds: float = 0.0

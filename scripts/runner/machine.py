@@ -13,7 +13,8 @@ import signal
 import subprocess
 import threading
 import time
-from typing import BinaryIO, Callable, Dict, List, Set
+from pathlib import Path
+from typing import BinaryIO, Callable, Dict, List, Set, Tuple
 
 from . import forensics
 from .errors import UserError
@@ -72,6 +73,8 @@ class Machine:
         self._open: Dict[int, str] = {}  # file descriptor -> "console" or "stderr"
         self._close: List[int] = []
         self._heard = 0.0
+        self._started = 0.0
+        self._pid = 0
         self._finished = 0.0  # when the image said its last word
         self._listening = True
 
@@ -79,7 +82,7 @@ class Machine:
         """From start to end."""
         folder = self._launch.folder
         started = time.monotonic()
-        self._heard = started
+        self._heard = self._started = started
         with (folder / "console.log").open("wb") as console:
             with (folder / "stderr.log").open("wb") as errors:
                 try:
@@ -95,6 +98,16 @@ class Machine:
         self._ending.stderr = self._telling_stderr()
         self._after_exit()
         return self._ending
+
+    def clock(self) -> Tuple[float, float]:
+        """Seconds since the launch: of wall time, and of the hypervisor's CPU time."""
+        wall = time.monotonic() - self._started
+        try:
+            text = Path(f"/proc/{self._pid}/stat").read_text(encoding="utf-8")
+            ticks = sum(map(int, text.rpartition(")")[2].split()[11:13]))
+        except (OSError, ValueError):
+            return wall, 0.0
+        return wall, ticks / os.sysconf("SC_CLK_TCK")
 
     def _start(self) -> "subprocess.Popen[bytes]":
         launch = self._launch
@@ -122,6 +135,7 @@ class Machine:
             )
         except OSError as error:
             raise UserError(f"cannot start {launch.command[0]}: {error.strerror}") from None
+        self._pid = process.pid
         remember(process.pid)
         if process.stdout is not None:
             name = "console" if launch.console == "stdout" else "stderr"
@@ -252,6 +266,8 @@ class Machine:
         if verdict == "finished" and not self._finished:
             self._finished = self._heard
             ending.kind = "finished"
+        elif verdict == "enough":
+            self._end("enough", "nobody wants to know more")
         elif verdict == "reset":
             self._end("reset", "the guest was reset and booted a second time")
 

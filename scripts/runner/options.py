@@ -44,13 +44,18 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         return f"{', '.join(action.option_strings)} {value}"
 
 
+def split(argv: List[str]) -> Tuple[List[str], List[str]]:
+    """The runner's own words, and the hypervisor's after `--`."""
+    if "--" not in argv:
+        return argv, []
+    at = argv.index("--")
+    behind = at + 1
+    return argv[:at], argv[behind:]
+
+
 def parse(argv: List[str]) -> Tuple[argparse.Namespace, List[str]]:
     """The runner's own options, and the hypervisor's arguments after `--`."""
-    own, extra = argv, []
-    if "--" in argv:
-        at = argv.index("--")
-        behind = at + 1
-        own, extra = argv[:at], argv[behind:]
+    own, extra = split(argv)
     return parser().parse_args(own), extra
 
 
@@ -119,18 +124,18 @@ def _add_what(group: "argparse._ArgumentGroup") -> None:
 
 def _add_how(group: "argparse._ArgumentGroup") -> None:
     add = group.add_argument
-    add("-j", "--jobs", type=_positive, default=0, metavar="N", help="images at once (CPUs)")
-    add("--repeat", type=_positive, default=0, metavar="N", help="run everything N times")
+    add("-j", "--jobs", type=positive, default=0, metavar="N", help="images at once (CPUs)")
+    add("--repeat", type=positive, default=0, metavar="N", help="run everything N times")
     add("--until-fail", action="store_true", help="repeat until something fails")
     add(
         "--retry",
-        type=_positive,
+        type=positive,
         default=0,
         metavar="N",
         help="try failures up to N times more; a later pass is flaky, never passed",
     )
     add("--seed", type=_seed, help="seed of everything random in the guest")
-    add("--seconds", type=_positive, default=0, metavar="N", help="how long a soak goes on")
+    add("--seconds", type=positive, default=0, metavar="N", help="how long a soak goes on")
     add("--timeout-scale", type=factor, default=1.0, metavar="X", help="multiply all time limits")
 
 
@@ -164,7 +169,7 @@ def _add_judging(group: "argparse._ArgumentGroup") -> None:
     )
     add(
         "--require",
-        type=_words,
+        type=words,
         default=(),
         metavar="NEED[,NEED]",
         help="a skip for such a need is a failure; all: every skip is",
@@ -179,7 +184,7 @@ def _add_reports(group: "argparse._ArgumentGroup") -> None:
     add("-q", "--quiet", action="store_true", help="show failures and totals only")
     add(
         "--durations",
-        type=_positive,
+        type=positive,
         nargs="?",
         const=10,
         default=0,
@@ -195,7 +200,8 @@ def _add_reports(group: "argparse._ArgumentGroup") -> None:
     add("--github", action="store_true", help="annotations, and the summary of a GitHub step")
 
 
-def _words(text: str) -> Tuple[str, ...]:
+def words(text: str) -> Tuple[str, ...]:
+    """Those between commas."""
     return tuple(word for word in text.split(",") if word)
 
 
@@ -206,7 +212,8 @@ def _shard(text: str) -> Tuple[int, int]:
     raise argparse.ArgumentTypeError(f"'{text}' is no I/N with I from 1 to N")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number from 1 on."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 on")
     return int(text)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Tuple
 
 BANNER = "TAP version 14"
 # Firmware and terminals write escape sequences, and a wire may add noise.
@@ -53,6 +53,8 @@ class Reported:
     exceptions: List[str] = field(default_factory=list)
     # As the console shows it: lines that come together took no time.
     seconds: float = field(default=0.0, compare=False)
+    # From the launch to this result: of wall time, and of the hypervisor's CPU time.
+    after: Tuple[float, float] = field(default=(0.0, 0.0), compare=False)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from .forensics import State
 from .hypervisor import Adapter, Known
@@ -69,6 +69,7 @@ class CaseResult:
     state: State = field(default_factory=State)  # of the machine that it brought down
     folder: Optional[Path] = None
     known: Optional[Known] = None
+    after: Tuple[float, float] = (0.0, 0.0)  # from the launch: wall time, the hypervisor's CPU time
     was: str = ""  # the kind before it was found to be known, or flaky
 
 
@@ -173,7 +174,7 @@ class Account:
         for result in report.results:
             self._take_result(result, folder)
         self.problems += [Problem(BROKEN, text) for text in report.problems]
-        if report.end is not None or ending.kind == "interrupted":
+        if report.end is not None or ending.kind in ("interrupted", "enough"):
             return None
         guilty = self._blame(report, _what_happened(report, ending))
         if guilty is not None:
@@ -212,7 +213,7 @@ class Account:
         text = result.reason or result.details.get("message", "")
         case = CaseResult(result.number, result.name, kind, text, result.checks)
         case.details, case.exceptions, case.folder = result.details, result.exceptions, folder
-        case.seconds = result.seconds
+        case.seconds, case.after = result.seconds, result.after
         case.tried, case.offered = result.tried, result.offered
         self._cases[result.number] = case
 

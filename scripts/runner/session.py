@@ -25,7 +25,7 @@ from .kut_protocol import KutParser
 from .launch import Ending, Launch, Limits
 from .machine import Machine
 from .media_rom import rom_media
-from .protocol import Parser, Report
+from .protocol import Parser, Report, Reported
 from .result import KERNEL, Account, ImageResult, Problem, apply_known, apply_required
 
 KERNEL_LOG = DEVICE
@@ -56,6 +56,8 @@ class Options:
     build: Path = Path("build")
     files: Tuple[str, ...] = ()  # of hypervisors that are not the tree's
     exhaustive: bool = False  # all combinations of the axes that cases have
+    sabotage: str = ""  # bugs that the guest is to play
+    first: bool = False  # the first failure is enough
 
 
 @dataclass
@@ -74,6 +76,7 @@ class Job:
     @property
     def name(self) -> str:
         suffix = f".{self.repeat}" if self.repeat else ""
+        suffix += f"+{self.options.sabotage}" if self.options.sabotage else ""
         return f"{self.entry.name}@{self.adapter.name}{suffix}"
 
     @property
@@ -102,6 +105,11 @@ class Job:
             if any(entry.applies(name, self.version) for entry in known)
         ]
 
+    def is_known(self, case: str) -> bool:
+        """Whether the adapter lists that this case fails."""
+        name = f"{self.entry.name}/{case}"
+        return any(known.applies(name, self.version) for known in self.adapter.known)
+
     def words(self, resume: int = 0) -> List[str]:
         """The guest's command line."""
         words = list(self.entry.args)
@@ -116,6 +124,8 @@ class Job:
             words.append(f"seed={self.options.seed}")
         if self.options.seconds:
             words.append(f"seconds={self.options.seconds}")
+        if self.options.sabotage:
+            words.append(f"sabotage={self.options.sabotage}")
         if self.options.exhaustive:
             words.append("exhaustive")
         if resume:
@@ -196,10 +206,13 @@ def _rom_values(job: Job, words: str, folder: Path) -> Dict[str, str]:
 class _Listening:
     """Feeds console bytes to the parser and tells the machine when to stop."""
 
-    def __init__(self, parser: Union[Parser, KutParser], listener: Optional[Listener]) -> None:
+    def __init__(self, parser: Union[Parser, KutParser], job: Job, ears: Ears) -> None:
+        self.clock: Callable[[], Tuple[float, float]] = lambda: (0.0, 0.0)
         self._parser = parser
-        self._listener = listener
+        self._job = job
+        self._listener = ears.progress
         self._seen = -1
+        self._stamped = 0
 
     def feed(self, data: bytes) -> str:
         self._parser.feed(data)
@@ -210,7 +223,17 @@ class _Listening:
             self._listener(report)
         if report.boots > 1:
             return "reset"
+        if self._stamp(report.results) and self._job.options.first:
+            return "enough"
         return "finished" if report.terminal else ""
+
+    def _stamp(self, results: List[Reported]) -> bool:
+        """Notes when results came. True when a case failed that was not expected to."""
+        seen, self._stamped = self._stamped, len(results)
+        new = results[seen:]
+        for result in new:
+            result.after = self.clock()
+        return any(r.state == "not ok" and not self._job.is_known(r.name) for r in new)
 
 
 def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
@@ -229,7 +252,7 @@ def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
             break
     result.planned, result.plan_reason = account.planned, account.plan_reason
     result.problems += account.problems
-    result.cases = account.cases(result.interrupted)
+    result.cases = account.cases(result.interrupted or ending.kind == "enough")
     apply_known(result, job.adapter)
     apply_required(result, job.options.require)
     _save(result)
@@ -241,7 +264,9 @@ def _launch(job: Job, launch: Launch, resume: int, ears: Ears) -> Tuple[Report, 
     parser = kut or Parser(resume, ears.line)
     text = shlex.join(launch.command) + "\n"
     (launch.folder / "command").write_text(text, encoding="utf-8")
-    machine = Machine(launch, job.limits(), _Listening(parser, ears.progress).feed)
+    listening = _Listening(parser, job, ears)
+    machine = Machine(launch, job.limits(), listening.feed)
+    listening.clock = machine.clock
     log = KernelLog(KERNEL_LOG) if job.adapter.watch_kernel else None
     ending = machine.run()
     if log is not None:

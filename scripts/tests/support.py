@@ -39,21 +39,25 @@ def has_pty() -> bool:
     return True
 
 
-def elf(cases: Sequence[Tuple[str, str]], name: str = "image", summary: str = "") -> bytes:
-    """A 64-bit ELF file with nothing but a .shadowbox section. A case is (name, needs)."""
+def elf(
+    cases: Sequence[Tuple[str, str]], name: str = "image", summary: str = "", bugs: bytes = b""
+) -> bytes:
+    """A 64-bit ELF file with a .shadowbox section and `bugs` in .sabotage. A case: name, needs."""
     record = ["@image", name, summary, "", ""]
     for case, needs in cases:
         record += ["@case", case, f"promise of {case}", "SDM, a section", needs, "x.c:7"]
     section = b"".join(word.encode() + b"\0" for word in record)
-    names = b"\0.shadowbox\0.shstrtab\0"
+    names = b"\0.shadowbox\0.shstrtab\0.sabotage\0"
     at = 64
-    table = at + len(section) + len(names)
+    table = at + len(section) + len(names) + len(bugs)
     header = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
-    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x100000, 0, table, 0, 64, 0, 0, 64, 3, 2)
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x100000, 0, table, 0, 64, 0, 0, 64, 4, 2)
     headers = struct.pack("<IIQQQQIIQQ", *[0] * 10)
     headers += struct.pack("<IIQQQQIIQQ", 1, 1, 0, 0, at, len(section), 0, 0, 1, 0)
     headers += struct.pack("<IIQQQQIIQQ", 12, 3, 0, 0, at + len(section), len(names), 0, 0, 1, 0)
-    return header + section + names + headers
+    behind = at + len(section) + len(names)
+    headers += struct.pack("<IIQQQQIIQQ", 22, 1, 0, 0, behind, len(bugs), 0, 0, 1, 0)
+    return header + section + names + bugs + headers
 
 
 def judge(data: bytes, ending: Ending, names: Sequence[str] = (), resume: int = 0) -> ImageResult:

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""./run sabotage: what is caught, what is not, and what must not be; with guests that pretend."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Dict, List
+
+from support import Bench, elf
+
+from runner.matrix import Matrix
+from runner.reports import matrix as reports
+from runner.result import CaseResult, ImageResult
+from runner.sabotage import Sabotage, Unproven, choose, load_unproven
+
+_LISTED = [
+    ("lost", "invalidation", "QT22", "nothing is dropped"),
+    ("torn", "table_writes", "", "halves of entries are lost"),
+    ("extra", "permitted", "P11", "everything is dropped"),
+]
+# "one" notices what is lost; "two" what is torn.
+_GUEST = """
+bug = words.get("sabotage", "")
+boot(3)
+case(1, "one", "fail" if bug in {one} else "ok")
+time.sleep(0.3 if bug == "lost" else 0)
+case(2, "two", "fail" if bug in {two} else "ok")
+case(3, "old", "fail")
+end()
+"""
+_KNOWN = "[[known]]\ncase = 'good/old'\nreason = 'it has always failed'\n"
+
+
+class Command(Bench):
+    def setUp(self) -> None:
+        super().setUp()
+        self.adapter("fake", _KNOWN)
+
+    def guest(self, one: str, two: str) -> None:
+        lines = _GUEST.format(one=one, two=two)
+        path = self.image("good", ["one", "two", "old"], lines)
+        strings = [word for entry in _LISTED for word in ("@sabotage", *entry)]
+        section = b"".join(word.encode() + b"\0" for word in strings)
+        path.write_bytes(elf([(c, "") for c in ("one", "two", "old")], "good", "", section))
+
+    def matrix(self, status: int, needles: List[str], *argv: str) -> Dict[str, object]:
+        file = self.root / "matrix.json"
+        self.expect(status, needles, "sabotage", "--json", str(file), *argv)
+        found = json.loads(file.read_text(encoding="utf-8"))
+        assert isinstance(found, dict)
+        return found
+
+    def test_all_is_as_it_should_be(self) -> None:
+        self.guest('["lost"]', '["torn", "lost"]')
+        page = self.root / "page.html"
+        needles = ["2 of 2 sabotages caught, 2 of 2 cases proven, 0 of 1 controls failed"]
+        needles += ["lost (invalidation, QT22): good 2; first good/one after", "extra (permit"]
+        found = self.matrix(0, needles, "--html", str(page))
+        self.assertEqual(found["cases"], {"good/one": ["lost"], "good/two": ["lost", "torn"]})
+        figures = found["figures"]
+        assert isinstance(figures, dict)
+        self.assertTrue(figures["complete"])
+        self.assertGreater(figures["median_wall"], 0)
+        self.assertIn("halves of entries are lost", page.read_text(encoding="utf-8"))
+
+    def test_what_is_wrong(self) -> None:
+        self.guest('["extra"]', '["torn"]')
+        needles = ["nothing caught: 1\n  lost: nothing is dropped", "noticed nothing and not list"]
+        needles += ["failed on permitted behaviour: 1\n  extra: good/one on fake: failed: it went"]
+        self.matrix(1, needles)
+        # What was not asked for is no reproach, and neither is a case that a part did not reach.
+        self.matrix(0, ["1 of 1 sabotages caught"], "--only", "table_*")
+        self.matrix(1, ["1 of 1 controls failed"], "--only", "permitted", "good")
+
+    def test_the_first_failure_is_enough(self) -> None:
+        self.guest('["lost"]', '["lost"]')
+        found = self.matrix(0, ["1 of 1 sabotages caught"], "--only", "lost", "--first")
+        self.assertEqual(found["cases"], {"good/one": ["lost"], "good/two": []})
+
+    def test_usage(self) -> None:
+        self.image("plain", ["one"], "boot(1); case(1, 'one'); end()")
+        self.expect(2, ["none of these images can play a bug"], "sabotage")
+        self.guest("[]", "[]")
+        self.expect(2, ["--only: 'lots' is neither"], "sabotage", "--only", "lots")
+        self.expect(2, ["cannot write /no/where"], "sabotage", "good", "--html", "/no/where")
+
+
+def _result(kinds: Dict[str, str]) -> ImageResult:
+    cases = [CaseResult(i, name, kind) for i, (name, kind) in enumerate(kinds.items(), 1)]
+    return ImageResult("image", "fake", "1", Path(), cases=cases)
+
+
+class Judging(Bench):
+    def test_unproven(self) -> None:
+        bug = Sabotage("lost", "invalidation", "", "nothing is dropped")
+        listed = [Unproven("image/q*", "registers only"), Unproven("image/loud", "wrong")]
+        made = Matrix([bug], listed, complete=True)
+        made.add_clean(_result({"quiet": "passed", "loud": "passed", "off": "skipped"}))
+        made.add("lost", _result({"quiet": "passed", "loud": "crashed", "off": "failed"}))
+        self.assertEqual(made.unlisted(), [])
+        self.assertEqual(made.wrongly_listed(), ["image/loud"])
+        self.assertFalse(made.good)
+        self.assertIn("image/quiet: registers only", reports.text(made))
+        made.unproven.clear()
+        self.assertEqual(made.unlisted(), ["image/quiet"])
+
+    def test_the_list(self) -> None:
+        path = self.root / "unproven.toml"
+        self.assertEqual(load_unproven(path), [])
+        path.write_text("[[unproven]]\ncase = 'a/b'\nreason = 'so'\n", encoding="utf-8")
+        self.assertEqual(load_unproven(path), [Unproven("a/b", "so")])
+        path.write_text("[[unproven]]\ncase = 'b'\nreason = 'so'\n", encoding="utf-8")
+        with self.assertRaisesRegex(Exception, "unproven.toml:1: needs case"):
+            load_unproven(path)
+
+    def test_samples_are_stable(self) -> None:
+        known = {str(n): Sabotage(str(n), "rights", "", "") for n in range(50)}
+        sample = choose(known, [], 7, "1")
+        self.assertEqual(len(sample), 7)
+        self.assertEqual(sample, choose(known, ["rights"], 7, "1"))
+        self.assertNotEqual(sample, choose(known, [], 7, "2"))
