@@ -20,7 +20,7 @@ from typing import Dict, Iterator, List, Optional
 from .errors import UserError
 from .hypervisor import ROOT, Adapter, fill
 from .link import Link, Lost, Refused
-from .machine import forget, interrupted, kill_group, remember
+from .processes import forget, interrupted, kill_group, remember
 
 _READY_WITHIN = 90.0  # seconds from the start
 _ANSWER_WITHIN = 10.0

@@ -13,7 +13,7 @@ from typing import List, Optional
 from . import command, terminal
 from .errors import UserError
 from .hypervisor import FOLDER
-from .machine import kill_all
+from .processes import kill_all
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,7 +18,7 @@ from .choose import Choice, choose
 from .command import Tree
 from .errors import UserError
 from .hypervisor import Adapter
-from .machine import interrupted
+from .processes import interrupted
 from .matrix import Matrix
 from .reports import matrix as reports
 from .result import ImageResult

@@ -13,7 +13,7 @@ import threading
 from typing import Callable, List
 
 from .failure import relative
-from .machine import kill_all
+from .processes import kill_all
 from .session import Job
 
 

@@ -14,7 +14,7 @@ from . import host, output, schedule
 from . import result as kinds
 from .choose import Choice
 from .errors import UserError
-from .machine import interrupted
+from .processes import interrupted
 from .plan import Plan
 from .reports import collect, writer
 from .result import ImageResult

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import subprocess
-import threading
 import time
-from pathlib import Path
-from typing import BinaryIO, Callable, Dict, List, Set, Tuple
+from typing import BinaryIO, Callable, Dict, List, Tuple
 
 from . import forensics
 from .errors import UserError
 from .launch import Ending, Launch, Limits
+from .processes import cpu_seconds, forget, interrupted, kill_group, remember
 
 FLOOD = 16 * 1024 * 1024
 _STDERR_KEPT = 1024 * 1024
@@ -26,38 +24,6 @@ _GRACE = 0.5  # seconds for a hypervisor to go after the image's last word
 _DRAIN = 0.3  # seconds for the console of a process that has ended
 _CLEAN = 20.0  # seconds for a command that removes what is left
 _CHUNK = 64 * 1024
-
-_live: Set[int] = set()
-_live_lock = threading.Lock()
-interrupted = threading.Event()
-
-
-def kill_group(pid: int) -> None:
-    """Ends a process with everything it started."""
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
-def remember(pid: int) -> None:
-    """A process that `kill_all` must not overlook."""
-    with _live_lock:
-        _live.add(pid)
-
-
-def forget(pid: int) -> None:
-    """The process has ended."""
-    with _live_lock:
-        _live.discard(pid)
-
-
-def kill_all() -> None:
-    """Ends every hypervisor at once; their launches return as interrupted."""
-    interrupted.set()
-    with _live_lock:
-        for pid in _live:
-            kill_group(pid)
 
 
 class Machine:
@@ -101,13 +67,7 @@ class Machine:
 
     def clock(self) -> Tuple[float, float]:
         """Seconds since the launch: of wall time, and of the hypervisor's CPU time."""
-        wall = time.monotonic() - self._started
-        try:
-            text = Path(f"/proc/{self._pid}/stat").read_text(encoding="utf-8")
-            ticks = sum(map(int, text.rpartition(")")[2].split()[11:13]))
-        except (OSError, ValueError):
-            return wall, 0.0
-        return wall, ticks / os.sysconf("SC_CLK_TCK")
+        return time.monotonic() - self._started, cpu_seconds(self._pid)
 
     def _start(self) -> "subprocess.Popen[bytes]":
         launch = self._launch

@@ -151,7 +151,7 @@ def _add_configurations(group: "argparse._ArgumentGroup") -> None:
     )
     add(
         "--accel",
-        type=_words,
+        type=words,
         default=(),
         metavar="NAME[,NAME]",
         help="qemu-NAME of --list-hypervisors, in QEMU's words: tcg,kvm",

@@ -13,7 +13,7 @@ from . import batch, retry, session
 from .choose import Choice
 from .errors import UserError
 from .hypervisor import Adapter
-from .machine import interrupted, kill_all
+from .processes import interrupted, kill_all
 from .output import Output
 from .result import PASSED, SKIPPED, CaseResult, ImageResult
 from .session import Job

@@ -20,7 +20,7 @@ from typing import List, Sequence, Tuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from runner import cli, machine  # noqa: E402
+from runner import cli, processes  # noqa: E402
 from runner.launch import Ending  # noqa: E402
 from runner.protocol import Parser  # noqa: E402
 from runner.result import Account, ImageResult  # noqa: E402
@@ -102,7 +102,7 @@ class Bench(unittest.TestCase):
         self.config.write_text("", encoding="utf-8")
         for name in ("QEMU", "BOCHS", "ACCEL", "TIMEOUT"):
             os.environ.pop(name, None)
-        machine.interrupted.clear()
+        processes.interrupted.clear()
         self.adapter("fake")
 
     def adapter(self, name: str, text: str = "", auto: int = 10) -> None:
