@@ -70,6 +70,8 @@ static void parse_command_line(struct run_options *options)
 			options->seed = value;
 		} else if (number_option(word, "seconds=", &value)) {
 			options->seconds = (unsigned)value;
+		} else if (number_option(word, "guest=", &value)) {
+			options->guest = (unsigned)value;
 		} else if (!strcmp(word, "exhaustive")) {
 			options->exhaustive = true;
 		} else if (!number_option(word, "ram=", &value) && !is_file_name(word)) {

@@ -90,6 +90,11 @@ unsigned run_seconds(unsigned otherwise)
 	return current->seconds ? current->seconds : otherwise;
 }
 
+unsigned run_guest(void)
+{
+	return current->guest;
+}
+
 uint64_t run_seed(void)
 {
 	return current->seed;

@@ -15,6 +15,7 @@ struct run_options {
 	unsigned resume;
 	uint64_t seed;
 	unsigned seconds; /* 0: not told */
+	unsigned guest;	  /* 0: not told */
 	bool exhaustive;  /* all combinations, however long that takes */
 	const char *boot; /* "multiboot1" */
 };
@@ -40,6 +41,9 @@ bool run_is_exhaustive(void);
 
 /* The seed of everything random. */
 uint64_t run_seed(void);
+
+/* The number, from 1, of this guest among several that run at once; 0 when it is alone. */
+unsigned run_guest(void);
 
 /* For how long a case that knows no end of its own goes on; `otherwise` where nothing was said. */
 unsigned run_seconds(unsigned otherwise);

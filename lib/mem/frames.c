@@ -112,6 +112,14 @@ bool is_ram(gpa_t start, uint64_t bytes)
 	return false;
 }
 
+bool ram_range(unsigned index, struct memory_range *range)
+{
+	if (index >= range_count)
+		return false;
+	*range = ranges[index];
+	return true;
+}
+
 void set_out_of_frames_handler(void (*handler)(void))
 {
 	out_of_frames_handler = handler;

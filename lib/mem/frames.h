@@ -33,6 +33,9 @@ uint64_t frames_left(void);
 /* Whether all of a physical range is RAM. */
 bool is_ram(gpa_t start, uint64_t bytes);
 
+/* The ranges of RAM in turn; false when there are no more. */
+bool ram_range(unsigned index, struct memory_range *range);
+
 /* Takes all frames back. */
 void frames_release(void);
 

@@ -50,6 +50,7 @@ class Entry:
     summary: str = ""
     needs: Tuple[str, ...] = ()
     cpus: int = 1
+    guests: int = 1  # that are to run at once
     memory: int = 256  # MiB
     machine: str = "any"
     args: Tuple[str, ...] = ()
@@ -112,6 +113,9 @@ class _Section:
     def cpus(self, value: str, line: int) -> None:
         self.entry.cpus = self.number(value, line, 1, 255)
 
+    def guests(self, value: str, line: int) -> None:
+        self.entry.guests = self.number(value, line, 1, 8)
+
     def memory(self, value: str, line: int) -> None:
         self.entry.memory = self.number(value, line, 1, 1 << 20)
 
@@ -127,6 +131,7 @@ _KEYS: Dict[str, Callable[[_Section, str, int], None]] = {
     "summary": _Section.summary,
     "needs": _Section.needs,
     "cpus": _Section.cpus,
+    "guests": _Section.guests,
     "memory": _Section.memory,
     "machine": _Section.machine,
     "args": _Section.args,
@@ -186,6 +191,8 @@ def _imply(entry: Entry) -> None:
     implied = []
     if entry.cpus > 1:
         implied.append("cpus")
+    if entry.guests > 1:
+        implied.append("guests")
     if entry.machine in ("pc", "q35"):
         implied.append("pci")
     entry.needs += tuple(word for word in implied if word not in entry.needs)

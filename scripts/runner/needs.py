@@ -14,6 +14,7 @@ NEEDS: Dict[str, str] = {
     "32bit": "legacy mode: an image of 32-bit code with 32-bit or PAE paging",
     "la57": "5-level paging",
     "cpus": "more than one processor",
+    "guests": "several guests that run at the same time",
     "vmx": "VMX with EPT inside the guest",
     "svm": "SVM with nested paging inside the guest",
     "large_memory": "memory beyond 4 GBytes that costs nothing until it is used",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import List
 
-from . import session
+from . import guests
 from .batch import Pool
 from .result import FLAKY, GREEN, PASSED, CaseResult, ImageResult
 from .session import Ears, Job
@@ -15,17 +15,17 @@ from .session import Ears, Job
 
 def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
     """The image, then its failures as often as is allowed."""
-    result = session.run(job, folder, outers, ears)
+    result = guests.run(job, folder, outers, ears)
     for attempt in range(1, job.options.retries + 1):
         failed = [case for case in result.cases if case.kind not in GREEN]
         if result.interrupted or not (failed or result.problems):
             break
         where = folder / f"retry-{attempt}"
         if result.problems:
-            result = _whole(result, session.run(job, where, outers, ears), attempt)
+            result = _whole(result, guests.run(job, where, outers, ears), attempt)
         else:
             again = replace(job, globs=tuple(case.name for case in failed))
-            _merge(result, failed, session.run(again, where, outers, ears), attempt)
+            _merge(result, failed, guests.run(again, where, outers, ears), attempt)
     return result
 
 

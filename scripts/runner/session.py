@@ -71,6 +71,7 @@ class Job:
     options: Options
     globs: Tuple[str, ...] = ()
     repeat: int = 0  # which repetition; 0 when there is only one
+    guest: int = 0  # which of several that run at once; 0 when there is only one
     gdb_port: int = 0  # where gdb finds the guest; 0 without gdb
 
     @property
@@ -128,6 +129,8 @@ class Job:
             words.append(f"sabotage={self.options.sabotage}")
         if self.options.exhaustive:
             words.append("exhaustive")
+        if self.guest:
+            words.append(f"guest={self.guest}")
         if resume:
             words.append(f"resume={resume}")
         return words
@@ -255,7 +258,7 @@ def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
     result.cases = account.cases(result.interrupted or ending.kind == "enough")
     apply_known(result, job.adapter)
     apply_required(result, job.options.require)
-    _save(result)
+    save(result)
     return result
 
 
@@ -292,7 +295,8 @@ def _note(result: ImageResult, report: Report, ending: Ending) -> None:
         result.unlaunched = ending.kind == "" and ending.status not in (None, 0)
 
 
-def _save(result: ImageResult) -> None:
+def save(result: ImageResult) -> None:
+    """The result as a file in its log folder."""
     data = asdict(result)
     data["verdict"] = result.verdict
     text = json.dumps(data, indent=1, default=str, ensure_ascii=False)
