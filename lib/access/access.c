@@ -97,6 +97,8 @@ attempt_by(void (*run_attempt)(struct attempt *attempt), uintptr_t completed, ui
 
 	if (xmm)
 		load_xmm0(access.value);
+	if (access.instruction == INSTRUCTION_fetch)
+		serialize();
 	if (sizeof(void *) == 8 && access.compatibility)
 		run.expected_rip = attempt_in_compatibility_mode(run_attempt, &run, &access);
 	else

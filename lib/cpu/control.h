@@ -69,6 +69,17 @@ CONTROL_REGISTER(cr2)
 CONTROL_REGISTER(cr3)
 CONTROL_REGISTER(cr4)
 
+/* What was stored is executed from here on, even where the store and the fetch use two linear
+ * addresses (SDM Vol. 3, "Self-Modifying Code"). A MOV to a control register is a serializing
+ * instruction ("Serializing Instructions"), and one to CR2 changes nothing else and exits to no
+ * hypervisor. */
+static inline void serialize(void)
+{
+	unsigned long value;
+
+	__asm__ volatile("mov %%cr2, %0; mov %0, %%cr2" : "=r"(value) : : "memory");
+}
+
 static inline uint64_t read_msr(uint32_t msr)
 {
 	uint32_t low, high;
