@@ -12,7 +12,8 @@
  * Caught here: INVPCID that reaches the current PCID only, or drops leaf entries but not upper
  * levels, or one piece of a large page, or takes one type for another (KS05, XS41); MOV to CR3 with
  * bit 63 = 0 that keeps something of the PCID that it loads; bit 63 obeyed with CR4.PCIDE = 0
- * before (BX04); translations that survive CR4.PCIDE 1 to 0 and come back when it is set again.
+ * before (BX04); tags that leave out bits of the PCID; translations that survive CR4.PCIDE 1 to 0
+ * and come back when it is set again.
  *
  * Not checked: that anything stays cached (P10, P11). Where nothing does, PCIDs or not, the cases
  * cannot fail: the note of each says what was seen.
@@ -24,7 +25,7 @@ SUBJECT(invalidation_pcids, "all edits at all levels before each event that PCID
 #define MANUAL	   "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\""
 #define MANUAL_INV "SDM Vol. 2, \"INVPCID - Invalidate Process-Context Identifier\""
 
-enum { OTHER = 0x5a5 };
+enum { OTHER = 0x5a5, PCID_BITS = 12 };
 enum { ADDRESS, SINGLE, ALL_AND_GLOBAL, ALL };
 
 static unsigned type;
@@ -67,6 +68,17 @@ static void flush_other_alone(void)
 {
 	enter_other(0);
 	sequence_access(&scene_sequence, read_access(scene_place[1], 8));
+	come_back(CR3_NO_FLUSH);
+}
+
+/* Each time under a PCID that differs from 0 in another bit: none may be left out of the tag. */
+static void use_foreign_frames(void)
+{
+	static unsigned turn;
+
+	sequence_mov_to_cr3(&scene_sequence, scene_foreign_root.value | 1u << turn++ % PCID_BITS);
+	for (unsigned kind = 0; kind < 3; kind++)
+		sequence_access(&scene_sequence, nth_access(kind, scene_place[kind & 1]));
 	come_back(CR3_NO_FLUSH);
 }
 
@@ -125,6 +137,13 @@ TEST(translations_of_two_pcids_are_kept_apart,
      "SDM Vol. 3, \"Process-Context Identifiers (PCIDs)\"", "pcid")
 {
 	try_with_pcids(flush_other_alone);
+}
+
+TEST(every_bit_of_the_pcid_keeps_frames_apart,
+     "Frames that are used under a PCID which differs in one bit do not show under the first",
+     "SDM Vol. 3, \"Process-Context Identifiers (PCIDs)\"", "pcid")
+{
+	try_with_pcids(use_foreign_frames);
 }
 
 TEST(invlpg_under_another_pcid_drops_global_translations,

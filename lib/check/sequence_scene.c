@@ -17,6 +17,7 @@ static uint64_t *entry[MOST_LEVELS + 1];  /* of scene_place[0] */
 static uint64_t other[MOST_LEVELS + 1];	  /* values that lead to other frames; 0: none */
 static uint64_t resized[MOST_LEVELS + 1]; /* and by pages of another size */
 gpa_t scene_other_root;
+gpa_t scene_foreign_root;
 
 /* Every entry that was made, to begin each sequence with the same. */
 static struct made {
@@ -109,6 +110,10 @@ static void make_scene(enum level page, uint64_t flags)
 			resized[at] = build(PD, PD, 0, flags, 0x400);
 	}
 	scene_other_root = copy_root();
+	scene_foreign_root = copy_root();
+	table = identity(scene_foreign_root);
+	make(&table[level_index(format, PML4, scene_place[0].value)],
+	     build(PML4, page, 0, flags, 0x500));
 }
 
 /* The entry's new value; 0 where there is no such change. */

@@ -21,6 +21,10 @@ extern linear_t scene_place[SCENE_PLACES];
 /* Of a root with the same content as the image's. */
 extern gpa_t scene_other_root;
 
+/* Of a root whose own entry of the top level leads the places elsewhere, by pages of the same
+ * kind (but of 1 GByte to the same). */
+extern gpa_t scene_foreign_root;
+
 /* Where to look: at accesses that read and write, or also at fetches. */
 enum scene_kinds { SCENE_DATA, SCENE_ALL };
 
