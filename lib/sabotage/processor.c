@@ -5,6 +5,7 @@
 #include "sabotage/processor.h"
 
 #include "cpu/control.h"
+#include "cpu/per_processor.h"
 #include "sabotage/cache.h"
 #include "sabotage/lend.h"
 #include "sabotage/operation.h"
@@ -198,6 +199,28 @@ static void be_odd(void)
 		forget_everything();
 }
 
+/* The played caches are the only ones: what the machine itself kept would mix with them, and set
+ * no flags. Without the hooks. */
+static void drop_real_translations(const struct operation *operation)
+{
+	for (unsigned i = 0; i < operation->pages; i++)
+		__asm__ volatile("invlpg (%0)" : : "r"(operation->linear[i]) : "memory");
+}
+
+/* The caches are those of the processor that started this; the others play nothing. */
+static uint64_t own_gs_base;
+
+static bool is_own_processor(void)
+{
+	return read_msr(MSR_GS_BASE) == own_gs_base;
+}
+
+static void take_event(enum processor_event event, uint64_t operand, const uint64_t *descriptor)
+{
+	if (is_own_processor())
+		cache_event(event, operand, descriptor);
+}
+
 static struct outcome attempt_wrongly(struct access access)
 {
 	struct translation wrong[2];
@@ -205,6 +228,8 @@ static struct outcome attempt_wrongly(struct access access)
 	struct outcome outcome;
 	bool differs = false;
 
+	if (!is_own_processor())
+		return attempt_rightly(access);
 	be_odd();
 	if (!operation_begin(&operation, &access))
 		return attempt_other(&access);
@@ -215,6 +240,8 @@ static struct outcome attempt_wrongly(struct access access)
 			wrong[1].frame = wrong[0].frame + PAGE_4K;
 		differs |= translations_differ(&wrong[i], &operation.right[i]);
 	}
+	if (caches_are_used())
+		drop_real_translations(&operation);
 	outcome = differs ? attempt_under(&operation, wrong) : attempt_with_controls(access);
 	if (outcome.vector == NO_VECTOR)
 		keep_flags(&operation, wrong, differs);
@@ -227,6 +254,7 @@ static struct outcome attempt_wrongly(struct access access)
 
 void sabotage_start(void)
 {
+	own_gs_base = read_msr(MSR_GS_BASE);
 	attempt_hook = attempt_wrongly;
-	processor_event_hook = cache_event;
+	processor_event_hook = take_event;
 }
