@@ -20,7 +20,7 @@ HOST        := $(BUILD)/host
 # The images' rooms that are pure, and their tests.
 HOST_SOURCES := $(wildcard lib/hosttest/*.c lib/model/*.c) lib/libc/string.c lib/libc/text.c \
 		$(wildcard lib/paging/format*.c) lib/paging/walk.c lib/paging/describe.c \
-		lib/check/axes.c lib/check/walk_axes.c
+		lib/check/axes.c lib/check/slice.c lib/check/walk_axes.c
 HOST_FLAGS  := -std=gnu11 -O2 -g $(WARNINGS) -Ilib -MMD -MP -fno-builtin
 SANITIZERS  := -fsanitize=address,undefined -fno-sanitize-recover=all
 OTHER       := $(BUILD)/other

@@ -16,8 +16,10 @@
  *
  * All 8 combinations of the three bits at each level, times the control bits, times nine accesses.
  * By default at most three of four entries differ from ones that allow everything, or two from
- * those of a supervisor-mode page; -g exhaustive leaves nothing out. A check is the outcome, error
- * code, CR2, RIP, all accessed and dirty flags, every other bit of the entries, the data.
+ * those of a supervisor-mode page; -g exhaustive leaves nothing out, and
+ * where events of paging are dear (check/effort.h) there is a slice with all pairs of values. A
+ * check is the outcome, error code, CR2, RIP, all accessed and dirty flags, every other bit of the
+ * entries, the data.
  *
  * Not checked: entries that are not present or have reserved bits set, flags that are set before
  * (walk_4level does, where at most two entries deny something); P in the error code of reserved-bit

@@ -13,7 +13,8 @@
  * role only.
  *
  * The model walks memory before each access; what it says is compared with everything that can be
- * seen. Not checked: accesses between an edit and its invalidation; global pages.
+ * seen. Where events of paging are dear (check/effort.h) there are fewer graphs and edits, of every
+ * kind still. Not checked: accesses between an edit and its invalidation; global pages.
  */
 #include "test.h"
 
@@ -23,9 +24,14 @@ SUBJECT(table_graph, "random tables that reference each other at every level");
 
 static struct table_graph graph;
 
-/* Many graphs, so that many shapes are seen. */
+/* Many graphs, so that many shapes are seen; the share of the effort is that of the rounds, so its
+ * parts are taken from graphs first, then from the edits of each. */
 static void try_graphs(unsigned graphs, unsigned edits, struct table_graph how)
 {
+	unsigned shares = effort_shares(), fewer_graphs = shares < 4 ? shares : 4;
+
+	graphs /= fewer_graphs;
+	edits /= shares / fewer_graphs;
 	watch_attempts();
 	for (unsigned n = 0; n < graphs; n++) {
 		progress("graph %u of %u", n, graphs);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check/sequence_scene.h"
 
+#include "check/effort.h"
 #include "check/subject.h"
 #include "cpu/features.h"
 #include "mem/frames.h"
@@ -162,29 +163,32 @@ static void try_one(enum level at, unsigned change, void (*event)(void), unsigne
 		use(i & 1, order + 4 + 5 * (i / 2));
 }
 
-static void try_scene(enum level page, uint64_t flags, void (*event)(void))
+/* Every `step`th order, another one for each change and level. */
+static void try_scene(enum level page, uint64_t flags, void (*event)(void), unsigned step)
 {
 	make_scene(page, flags);
 	for (int at = page; at <= PML4; at++)
 		for (unsigned change = 0; change < CHANGES; change++)
-			for (unsigned order = 0; order < KINDS; order++)
+			for (unsigned order = (change + at) % step; order < KINDS; order += step)
 				try_one((enum level)at, change, event, order);
 	release_pages();
 }
 
 void try_event(void (*event)(void), enum scene_kinds kinds)
 {
+	unsigned shares = effort_shares(), step = shares < KINDS ? shares : KINDS;
+
 	fetches = kinds == SCENE_ALL;
 	set_cr0(CR0_WP);
 	if (has(FEATURE_nx))
 		set_efer(EFER_NXE);
 	sequence_counts_reset();
 	for (int page = PT; page <= (int)largest_page(); page++) {
-		try_scene((enum level)page, TABLE, event);
+		try_scene((enum level)page, TABLE, event, step);
 		if (!has(FEATURE_pge))
 			continue;
 		set_cr4(CR4_PGE);
-		try_scene((enum level)page, TABLE | G, event);
+		try_scene((enum level)page, TABLE | G, event, step);
 		clear_cr4(CR4_PGE);
 	}
 	sequence_note();

@@ -29,7 +29,8 @@ extern gpa_t scene_foreign_root;
 enum scene_kinds { SCENE_DATA, SCENE_ALL };
 
 /* All sequences with this event, with pages of each size, global and not; notes how much was seen
- * to be cached. CR0.WP and, where there is one, EFER.NXE are 1. */
+ * to be cached. Where events of paging are dear, each edit at each level comes with some orders of
+ * use only (check/effort.h). CR0.WP and, where there is one, EFER.NXE are 1. */
 void try_event(void (*event)(void), enum scene_kinds kinds);
 
 #endif

@@ -7,8 +7,10 @@
  */
 #include "check/walk.h"
 
+#include "check/effort.h"
 #include "check/judged.h"
 #include "check/options.h"
+#include "check/slice.h"
 #include "check/state.h"
 #include "check/walk_machine.h"
 #include "check/walk_pages.h"
@@ -35,6 +37,7 @@ struct job {
 static struct
 try {
 	struct walk_axes walk;
+	struct slice slice;
 	struct walk_page *page;
 	struct way way[WALK_ACCESSES];
 	unsigned controls, jobs;
@@ -55,8 +58,8 @@ static void begin_try(enum level level, enum walk_axes_of what)
 	try.walk = declare_walk_axes(format, level, &offer, what);
 	try.wide = format->entry_bytes == 8;
 	try.all = run_is_exhaustive() || is_small_walk(&try.walk);
-	try.jobs = 0;
-	try.tried = 0;
+	try.tried = try.jobs = 0;
+	slice_start(&try.slice, &try.walk.axes, effort_shares());
 	try.offered = offered_combinations(&try.walk.axes);
 	memset(try.queued, 0, sizeof(try.queued));
 	try.page = make_walk_pages(level);
@@ -173,9 +176,8 @@ static const char *words_of(uint64_t number)
 
 static uint64_t number_of(const struct job *job)
 {
-	struct walk_combination combination = {try.controls, job->flags, job->access, job->state};
-
-	return walk_number(&try.walk, &combination);
+	return walk_number(&try.walk, &(struct walk_combination){try.controls, job->flags,
+								 job->access, job->state});
 }
 
 /* Everything once more, as judge_access() has it, for a report in its manner. */
@@ -261,8 +263,7 @@ static void run_jobs(void)
 	try.tried += try.jobs;
 	count_checks(try.jobs);
 	try.jobs = 0;
-	progress("%llu of %llu combinations", (unsigned long long)try.tried,
-		 (unsigned long long)try.offered);
+	progress("%llu combinations of %llu", 1ull * try.tried, 1ull * try.offered);
 }
 
 /* `class` is set by the first of a state's jobs, and used by the others. */
@@ -275,6 +276,8 @@ static void add_job(const struct walk_state *state, unsigned flags, unsigned acc
 	job->state = *state;
 	job->flags = (unsigned char)flags;
 	job->access = (unsigned char)access;
+	if (!slice_takes(&try.slice, number_of(job)))
+		return;
 	write_entries(page, job);
 	if (*class < 0) {
 		walk_now(&walk, linear_of(job));

@@ -2,7 +2,8 @@
  *
  * All walks of a paging mode: every combination of the axes of check/walk_axes.h, or those of them
  * that are tried by default, each judged by the model. The mode is the one that is on. A failure
- * names the combination's number; case=NAME#NUMBER tries that one alone.
+ * names the combination's number; case=NAME#NUMBER tries that one alone. Where each costs much
+ * (check/effort.h), a slice of the default that still has all pairs of values is tried.
  */
 #ifndef CHECK_WALK_H
 #define CHECK_WALK_H

@@ -3,6 +3,7 @@
  * The axes of walks: numbers lead to combinations and back, what is tried by default covers every
  * pair of values, and the model's answer depends on nothing but what the images keep it by.
  */
+#include "check/slice.h"
 #include "check/walk_axes.h"
 #include "hosttest/expect.h"
 #include "libc/string.h"
@@ -30,6 +31,7 @@ struct coverage {
 	struct walk_axes walk;
 	bool all;
 	unsigned controls;
+	struct slice slice;
 	uint64_t count, last;
 	bool ascending;
 	uint64_t seen[MOST_AXES][MOST_VALUES][MOST_AXES];
@@ -42,6 +44,8 @@ static void note_combination(const struct walk_combination *combination)
 	uint64_t number = walk_number(&coverage.walk, combination);
 	unsigned char value[MOST_AXES];
 
+	if (!slice_takes(&coverage.slice, number))
+		return;
 	combination_values(&coverage.walk.axes, number, value);
 	if (coverage.count++ && number <= coverage.last)
 		coverage.ascending = false;
@@ -83,17 +87,24 @@ static void note_state(void *context, const struct walk_state *state)
 	}
 }
 
-static void cover(const struct paging_format *format, enum level level, enum walk_axes_of what)
+static void cover_slice(const struct paging_format *format, enum level level,
+			enum walk_axes_of what, unsigned shares)
 {
 	memset(&coverage, 0, sizeof(coverage));
 	coverage.ascending = true;
 	coverage.walk = declare(format, level, what);
 	coverage.all = is_small_walk(&coverage.walk);
+	slice_start(&coverage.slice, &coverage.walk.axes, shares);
 	for (unsigned controls = 0; controls < WALK_CONTROLS; controls++) {
 		coverage.controls = controls;
 		if (!(controls & WALK_NXE) || format->entry_bytes == 8)
 			visit_walk_states(&coverage.walk, coverage.all, note_state, NULL);
 	}
+}
+
+static void cover(const struct paging_format *format, enum level level, enum walk_axes_of what)
+{
+	cover_slice(format, level, what, 1);
 }
 
 static uint64_t offered_values(const struct axis *axis)
@@ -129,6 +140,23 @@ HOST_TEST(walks_by_default_cover_every_pair_of_values)
 			cover(formats[i], (enum level)level, RIGHTS_ALONE);
 			expect_all_pairs();
 		}
+}
+
+/* And a slice of them, which is not much more than its share. */
+HOST_TEST(slices_of_walks_cover_every_pair_of_values)
+{
+	for (int level = PT; level <= PDPT; level++)
+		for (unsigned shares = 2; shares <= 16; shares *= 2)
+			for (unsigned rights = 0; rights < 2; rights++) {
+				enum walk_axes_of what = rights ? RIGHTS_ALONE : ALL_WALK_AXES;
+				uint64_t whole;
+
+				cover(&paging_4level, (enum level)level, what);
+				whole = coverage.count;
+				cover_slice(&paging_4level, (enum level)level, what, shares);
+				expect_all_pairs();
+				expect_that(coverage.count < whole / shares + 4000);
+			}
 }
 
 /* What the images' reports say of a machine that offers everything: docs and people quote it. */
@@ -188,6 +216,7 @@ HOST_TEST(all_walks_are_all_that_are_offered)
 	memset(&coverage, 0, sizeof(coverage));
 	coverage.walk = declare(&paging_4level, PDPT, ALL_WALK_AXES);
 	coverage.all = true;
+	slice_start(&coverage.slice, &coverage.walk.axes, 1);
 	for (coverage.controls = 0; coverage.controls < WALK_CONTROLS; coverage.controls++)
 		visit_walk_states(&coverage.walk, true, note_state, NULL);
 	expect_equal(coverage.count, offered_combinations(&coverage.walk.axes));
