@@ -190,11 +190,10 @@ void report_judged(const char *file, int line, const struct judged *judged,
 	struct text message = TEXT(failure->message);
 
 	text_add(&message, "%s", what);
-	text_add(&message, judged->combination ? " (combination %llu)" : "",
-		 (unsigned long long)judged->number);
 	if (judged->combination) {
 		struct text combination = TEXT(failure->combination);
 
+		text_add(&message, " (combination %llu)", (unsigned long long)judged->number);
 		text_add(&combination, "#%llu: %s", (unsigned long long)judged->number,
 			 judged->combination);
 	}
