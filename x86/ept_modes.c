@@ -222,3 +222,29 @@ TEST(a_bad_pdpte_is_a_fault_of_l2,
 	       "exit kind %u, vector %u, error code %llu", exit.kind, exit.vector,
 	       (unsigned long long)exit.error_code);
 }
+
+TEST(a_vm_exit_saves_the_pdptes,
+     "PDPTEs that L2 loaded by MOV to CR3 are in the VMCS after a VM exit, and the next entry uses "
+     "them",
+     "SDM Vol. 3, \"Saving Guest State\"; \"Guest Non-Register State\"", NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_PAE);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 27);
+	volatile uint64_t *pdptes = identity(l2->root_frame);
+	unsigned used = (unsigned)(page.linear.value >> 30), other = (used + 1) % 3;
+	struct l2_exit exit;
+
+	expect_l2_as_modelled(l2, read_access(page.linear, 4));
+	pdptes[other] = pdptes[used];
+	exit = load_cr3(l2, &page);
+	expect(completed(&exit, &page), "exit kind %u, reason %llu, vector %u", exit.kind,
+	       (unsigned long long)exit.reason, exit.vector);
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t saved = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
+
+		expect(saved == pdptes[i], "PDPTE %u is 0x%llx instead of 0x%llx", i,
+		       (unsigned long long)saved, (unsigned long long)pdptes[i]);
+	}
+	page.linear.value ^= (uint64_t)(used ^ other) << 30;
+	expect_l2_read(l2, read_access(page.linear, 4), *(volatile uint32_t *)identity(page.frame));
+}

@@ -155,3 +155,30 @@ TEST(a_full_log_is_an_exit_before_the_write,
 	expect(*word == frame_word(51), "memory holds 0x%llx", (unsigned long long)*word);
 	expect(!(*second_entry(&l2->second, page.gpa, PT) & EPT_D), "D is set");
 }
+
+TEST(entry_0_of_the_log_is_the_last,
+     "with index 0 a write is logged in entry 0 and leaves index FFFFH, and the next one is a VM "
+     "exit",
+     MANUAL, NEEDS)
+{
+	struct l2_page page;
+	gpa_t log;
+	struct l2 *l2 = start_logging(&page, &log);
+	struct l2_page other = l2_map(l2, PT, P | RW | US | A | D, 52);
+	const volatile uint64_t *entries = identity(log);
+	struct l2_outcome outcome;
+
+	second_set_flags(&l2->second, true, true);
+	second_edit(&l2->second, page.gpa, PT, SECOND_NO_FLUSH, .clear = EPT_D);
+	second_edit(&l2->second, other.gpa, PT, SECOND_FLUSH, .clear = EPT_D);
+	vmwrite(VMCS_GUEST_PML_INDEX, 0);
+	expect_l2_completes(l2, write_access(page.linear, 8, 1));
+	expect(entries[0] == page.gpa.value, "entry 0 holds 0x%llx instead of 0x%llx",
+	       (unsigned long long)entries[0], (unsigned long long)page.gpa.value);
+	expect(vmread(VMCS_GUEST_PML_INDEX) == 0xffff, "the index is 0x%llx",
+	       (unsigned long long)vmread(VMCS_GUEST_PML_INDEX));
+	outcome = l2_attempt(l2, write_access(other.linear, 8, 1));
+	expect(outcome.exited && outcome.exit.reason == EXIT_REASON_PML_FULL, "exit reason %llu",
+	       (unsigned long long)outcome.exit.reason);
+	expect(!(*second_entry(&l2->second, other.gpa, PT) & EPT_D), "D is set");
+}

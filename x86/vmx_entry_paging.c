@@ -155,3 +155,45 @@ TEST(pdptes_that_are_not_present_are_not_checked, "a PDPTE with P = 0 may hold a
 	guest.l2->pdpte[used] = ~P;
 	expect_l2_page_fault(guest.l2, read_access(guest.page.linear, 4), 0);
 }
+
+/* A guest without EPT whose CR3 holds an L1-physical address. */
+static struct l2_exit enter_without_ept(struct l2 *l2)
+{
+	struct l2_registers registers = {.rip = PAGE_4K, .rflags = RFLAGS_FIXED};
+	struct l2_exit exit;
+
+	l2->backend->enter(l2, &registers, &exit);
+	return exit;
+}
+
+TEST(pdptes_in_memory_are_checked,
+     "without EPT a VM entry loads the PDPTEs from memory and refuses reserved bits in a present "
+     "one",
+     PDPTES, NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_PAE);
+	gpa_t root = frame_alloc();
+	uint64_t *pdptes = identity(root);
+
+	memset(pdptes, 0, PAGE_4K);
+	l2->cr3 = root.value;
+	vmwrite(VMCS_SECONDARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS, 0);
+	for (unsigned number = 0; number < 4 * 7; number++) {
+		static const uint8_t reserved[] = {1, 2, 5, 6, 7, 8, 63};
+		unsigned i = number % 4, bit = reserved[number / 4];
+		struct l2_exit exit;
+
+		pdptes[i] = 1ull << bit;
+		exit = enter_without_ept(l2);
+		expect(exit.kind == L2_EXCEPTION && exit.vector == VECTOR_PF,
+		       "PDPTE %u, bit %u, P = 0: exit kind %u, reason 0x%llx", i, bit, exit.kind,
+		       (unsigned long long)exit.reason);
+		pdptes[i] |= P;
+		exit = enter_without_ept(l2);
+		expect(exit.reason == (EXIT_REASON_ENTRY_FAILURE | EXIT_REASON_ENTRY_GUEST_STATE) &&
+			       exit.qualification == LOADS_PDPTE,
+		       "PDPTE %u, bit %u: reason 0x%llx, qualification %llu", i, bit,
+		       (unsigned long long)exit.reason, (unsigned long long)exit.qualification);
+		pdptes[i] = 0;
+	}
+}

@@ -108,22 +108,20 @@ TEST(vmfunc_switches_to_another_ept_pointer,
 static const uint8_t read_switch_read[] = {0x48, 0x8b, 0x1f, 0x0f, 0x01, 0xd4,
 					   0x48, 0x8b, 0x17, 0x0f, 0x0b};
 
-TEST(a_switch_holds_for_the_next_access,
-     "within one VM entry the access after VMFUNC uses the new EPT pointer", MANUAL, NEEDS)
+static void try_next_access(const struct switching *s)
 {
-	struct switching s = start();
 	unsigned before = 0;
 
-	memcpy(identity(s.code.frame), read_switch_read, sizeof(read_switch_read));
+	memcpy(identity(s->code.frame), read_switch_read, sizeof(read_switch_read));
 	for (unsigned i = 1; i < 20; i++) {
 		unsigned index = i * 3 % CONTEXTS;
 		struct l2_registers registers = {.rcx = index,
-						 .rdi = s.page.linear.value,
-						 .rip = s.code.linear.value,
+						 .rdi = s->page.linear.value,
+						 .rip = s->code.linear.value,
 						 .rflags = RFLAGS_FIXED};
 		struct l2_exit exit;
 
-		s.l2->backend->enter(s.l2, &registers, &exit);
+		s->l2->backend->enter(s->l2, &registers, &exit);
 		expect(exit.kind == L2_EXCEPTION && exit.vector == VECTOR_UD, "exit kind %u",
 		       exit.kind);
 		expect(registers.rbx == frame_word(100 + before) &&
@@ -132,6 +130,25 @@ TEST(a_switch_holds_for_the_next_access,
 		       (unsigned long long)registers.rbx, (unsigned long long)registers.rdx);
 		before = index;
 	}
+}
+
+TEST(a_switch_holds_for_the_next_access,
+     "within one VM entry the access after VMFUNC uses the new EPT pointer", MANUAL, NEEDS)
+{
+	struct switching s = start();
+
+	try_next_access(&s);
+}
+
+TEST(a_switch_holds_for_global_translations,
+     "the access after VMFUNC uses the new EPT pointer for a page that is global in L2, too",
+     MANUAL, NEEDS " pge")
+{
+	struct switching s = start();
+
+	s.l2->cr4 |= CR4_PGE;
+	l2_write_entry(s.l2, &s.page, PT, s.page.gpa.value | P | RW | US | A | D | G);
+	try_next_access(&s);
 }
 
 static void expect_exit(const struct switching *s, uint64_t leaf, uint64_t index)
