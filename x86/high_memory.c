@@ -106,3 +106,37 @@ TEST(frames_beyond_memory_are_not_memory,
 		       (unsigned long long)low.value);
 	}
 }
+
+/* N_CR3 or the EPT pointer leads to a root that is a copy of the one in use. */
+static void move_second_level(struct l2 *l2, gpa_t root)
+{
+	struct second_level moved = l2->second;
+
+	moved.model.root = root.value;
+	if (has(FEATURE_svm))
+		svm_guest(l2)->vmcb->control.n_cr3 = root.value;
+	else
+		vmwrite(VMCS_EPT_POINTER, eptp_of(&moved));
+	second_invalidate(&l2->second, SECOND_FLUSH_ALL);
+}
+
+/* The frame 4 GBytes below the root holds an empty one. */
+TEST(a_second_level_above_4_gbytes_is_not_the_one_below,
+     "L2 runs by the EPT or nested tables whose root is above 4 GBytes",
+     "SDM Vol. 3, \"Extended-Page-Table Pointer (EPTP)\"; APM Vol. 2, \"Enabling Nested Paging\"",
+     "second_level ram_above_4g")
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 56);
+	gpa_t root = GPA(4 * GBYTE + FREE_FROM);
+	linear_t window = map_covering_page(PT, root);
+
+	memset(identity(GPA(FREE_FROM)), 0, PAGE_4K);
+	memcpy((void *)(uintptr_t)window.value, identity(GPA(l2->second.model.root)), PAGE_4K);
+	expect_l2_read(l2, read_access(page.linear, 8), frame_word(56));
+	move_second_level(l2, root);
+	expect_l2_read(l2, read_access(page.linear, 8), frame_word(56));
+	expect_l2_completes(l2, write_access(page.linear, 8, frame_word(57)));
+	expect(*(volatile uint64_t *)identity(page.frame) == frame_word(57), "memory holds 0x%llx",
+	       (unsigned long long)*(volatile uint64_t *)identity(page.frame));
+}
