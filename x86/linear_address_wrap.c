@@ -9,7 +9,8 @@
  *
  * Caught here: linear addresses that run on above 4 GBytes, where another page is mapped; the
  * second part of an operand translated there; segment bases forgotten in one mode or kept in the
- * other; INVLPG that drops another page, or only what its own mode has cached; CR2 with an upper
+ * other; INVLPG that drops another page, or
+ * extends the sign of its 32-bit address, or only what its own mode has cached; CR2 with an upper
  * half. Emulators, and hypervisors that compute linear addresses for instructions by themselves.
  *
  * Not checked: operands that a segment's limit ends at 4 GBytes, where processors differ;
@@ -164,15 +165,15 @@ TEST(code_may_end_at_4_gbytes, "A jump may be the last instruction below 4 GByte
 }
 
 /* Accesses of both modes by turns, with an edit and its INVLPG, from either mode, in between. */
-static void try_turns(bool from_compatibility_mode)
+static void try_turns(linear_t at, bool from_compatibility_mode)
 {
 	struct page page;
 	gpa_t frame[2] = {filled_frame(TAG), filled_frame(TAG + 1)};
 
 	use_low_pages();
-	page = map_low_target(LINEAR_PAGE, PT, TAG);
+	page = map_low_target(at, PT, TAG);
 	for (unsigned i = 0; i < 32; i++) {
-		struct access read = read_access(linear_plus(LINEAR_PAGE, TARGET), 4);
+		struct access read = read_access(linear_plus(at, TARGET), 4);
 		struct access drop = instruction_access(INSTRUCTION_invlpg, page.linear, 0);
 
 		read.user = i & 2;
@@ -183,9 +184,9 @@ static void try_turns(bool from_compatibility_mode)
 		expect_read(read, (uint32_t)frame_word(TAG + (i & 1)));
 		read.compatibility = !read.compatibility;
 		expect_read(read, (uint32_t)frame_word(TAG + (i & 1)));
-		expect_as_modelled(fetch_access(linear_plus(LINEAR_PAGE, 8)));
+		expect_as_modelled(fetch_access(linear_plus(at, 8)));
 		expect_as_modelled(
-			in_compatibility_mode(as_user(fetch_access(linear_plus(LINEAR_PAGE, 8)))));
+			in_compatibility_mode(as_user(fetch_access(linear_plus(at, 8)))));
 	}
 }
 
@@ -193,13 +194,22 @@ TEST(invlpg_of_64_bit_mode_is_for_both_modes,
      "After INVLPG in 64-bit mode compatibility mode uses the new translation too", MANUAL_FLUSH,
      "")
 {
-	try_turns(false);
+	try_turns(LINEAR_PAGE, false);
 }
 
 TEST(invlpg_of_compatibility_mode_is_for_both_modes,
      "INVLPG in compatibility mode drops the translation of its 32-bit address", MANUAL_FLUSH, "")
 {
-	try_turns(true);
+	try_turns(LINEAR_PAGE, true);
+}
+
+/* With bit 31 set, which is no sign. */
+TEST(invlpg_of_compatibility_mode_reaches_4_gbytes,
+     "INVLPG in compatibility mode drops translations of addresses from 2 to 4 GBytes too",
+     MANUAL_FLUSH, "")
+{
+	try_turns(LINEAR(0x96789000), true);
+	try_turns(LINEAR(0xd6789000), true);
 }
 
 TEST(invlpg_wraps_at_4_gbytes, "INVLPG in compatibility mode takes base and offset modulo 4 GBytes",

@@ -11,7 +11,8 @@
  * the first part of a store written before the second page was checked (V805); the second page not
  * checked, or checked for the wrong kind of access; a wrong split of the value; frames that follow
  * each other in linear but not in physical space read as if they did; nothing of a page but its
- * first byte's translation looked at. Emulators of instructions split such accesses by hand.
+ * first byte's translation looked at; one byte too many looked at. Emulators of instructions split
+ * such accesses by hand.
  *
  * Not checked: the first page's dirty flag when the second faults; REP string instructions, which
  * may stop in between (P18); instructions (page_crossing_fetch does).
@@ -220,5 +221,40 @@ TEST(fault_in_both_pages_is_reported_in_one_of_them,
 		expect(outcome.error_code == (second ? PF_P | PF_W | PF_U : PF_W | PF_U),
 		       "error code 0x%llx with CR2 in page %u",
 		       (unsigned long long)outcome.error_code, second);
+	}
+}
+
+/* As far as the border, and from the border on: the other page is not the operand's. */
+static void try_whole(const struct page_pair *pair, enum instruction instruction, bool user)
+{
+	const unsigned bytes = instruction_table[instruction].size;
+
+	if (!has(instruction_table[instruction].need))
+		return;
+	for (unsigned how = 0; how < 3; how++) {
+		set_page_pair(pair, pair->good[0], spoil(pair->good[1], how));
+		expect_completes(pair, crossing_access(pair, instruction, bytes, user), bytes);
+		set_page_pair(pair, spoil(pair->good[0], how), pair->good[1]);
+		expect_completes(pair, crossing_access(pair, instruction, 0, user), 0);
+	}
+}
+
+TEST(operand_that_ends_with_its_page_is_in_no_other,
+     "An operand whose last byte is the page's last, or whose first one its first, uses no other "
+     "page",
+     MANUAL, "")
+{
+	static const struct group more = {{INSTRUCTION_read1, INSTRUCTION_write1, INSTRUCTION_neg1,
+					   INSTRUCTION_add2, INSTRUCTION_not4, INSTRUCTION_fnstcw,
+					   INSTRUCTION_stmxcsr, INSTRUCTION_sidt},
+					  8};
+	const struct group *groups[] = {&loads, &stores, &vectors, &locked, &unlocked, &more};
+	struct page_pair pair = map_page_pair(FIRST, SECOND);
+
+	for (unsigned i = 0; i < COUNT_OF(groups); i++) {
+		for (unsigned n = 0; n < groups[i]->count; n++) {
+			try_whole(&pair, groups[i]->list[n], false);
+			try_whole(&pair, groups[i]->list[n], true);
+		}
 	}
 }

@@ -193,3 +193,51 @@ TEST(ignored_bits_of_pdptes_do_not_fault,
 		expect_page_fault(read_scene_page(&scene), 0);
 	}
 }
+
+/* One page in each of three GBytes, with tag 1 under the PDPTEs in use and tag 2 under others. */
+#define GBYTES 3
+
+static linear_t map_two_ways(unsigned gbyte, volatile uint64_t *other_pdpte)
+{
+	gpa_t frame[2] = {frames_alloc(PAGE_2M), frames_alloc(PAGE_2M)}, copy = frame_alloc();
+	linear_t linear = LINEAR(gbyte * PAGE_1G + 48 * PAGE_2M);
+
+	if (gbyte)
+		legacy_map_at(linear, PD, frame[0], P | RW);
+	else
+		frame[0] = GPA(linear.value); /* the identity map's */
+	frame_fill(frame[0], PAGE_4K, 1);
+	frame_fill(frame[1], PAGE_4K, 2);
+	memcpy(identity(copy), identity(GPA(*other_pdpte & ENTRY_ADDRESS)), PAGE_4K);
+	((uint64_t *)identity(copy))[linear.value / PAGE_2M % 512] = frame[1].value | P | RW | PS;
+	*other_pdpte = copy.value | P;
+	return linear;
+}
+
+TEST(a_refused_mov_to_cr3_loads_no_pdpte,
+     "MOV to CR3 that raises #GP(0) at one PDPTE has loaded none of the others", MANUAL, "pae")
+{
+	struct pdpte_scene scene;
+	linear_t linear[GBYTES];
+	volatile uint64_t *entry;
+	gpa_t pdpt;
+
+	set_register_scene(&scene);
+	pdpt = copy_pdpt();
+	entry = identity(pdpt);
+	for (unsigned i = 0; i < GBYTES; i++)
+		linear[i] = map_two_ways(i, &entry[i]);
+	for (unsigned bad = PDPTE_REGISTERS; bad-- > 0;) {
+		entry[bad] |= 1 << 5;
+		expect_exception(instruction_access(INSTRUCTION_mov_to_cr3, LINEAR(0), pdpt.value),
+				 VECTOR_GP, 0);
+		for (unsigned i = 0; i < GBYTES; i++) {
+			invalidate(linear[i], INVLPG);
+			expect_read(read_access(linear[i], 4), (uint32_t)frame_word(1));
+		}
+		entry[bad] &= ~(1ull << 5);
+	}
+	load_pdpt(pdpt);
+	for (unsigned i = 0; i < GBYTES; i++)
+		expect_read(read_access(linear[i], 4), (uint32_t)frame_word(2));
+}

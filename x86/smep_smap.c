@@ -211,3 +211,36 @@ TEST(ac_does_not_lift_smap_for_lar_at_cpl_3,
 {
 	try_all_reads(true, true);
 }
+
+/* Supervisor-mode pages, cached under one value of AC, dropped and used under others. */
+TEST(invlpg_drops_what_either_value_of_ac_has_cached,
+     "After INVLPG an access uses the entry as it is now, whatever AC was at any time",
+     "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\"", "smap")
+{
+	for (int level = PT; level <= PD; level++) {
+		struct subject one = map_subject((enum level)level, P | RW, TAG);
+		struct subject two = map_subject((enum level)level, P | RW, TAG + 1);
+		uint64_t entries[] = {*one.page.entry[level], *two.page.entry[level]};
+
+		set_cr4(CR4_SMAP);
+		for (unsigned i = 0; i < 16; i++) {
+			struct access drop = instruction_access(INSTRUCTION_invlpg, one.target, 0);
+			struct access cache = read_access(one.target, 8), use = cache;
+
+			cache.ac = i & 1;
+			drop.ac = i & 2;
+			use.ac = i & 4;
+			write_entry(&one.page, (enum level)level, entries[i / 8], INVLPG);
+			expect_read(cache, frame_word(TAG + i / 8));
+			cache.ac = !cache.ac;
+			if (i & 8)
+				expect_read(cache, frame_word(TAG + 1));
+			write_entry(&one.page, (enum level)level, entries[!(i / 8)], NO_FLUSH);
+			expect(attempt(drop).vector == NO_VECTOR, "INVLPG faults");
+			expect_read(use, frame_word(TAG + !(i / 8)));
+			use.ac = !use.ac;
+			expect_read(use, frame_word(TAG + !(i / 8)));
+			expect_read(fetch_access(one.target), TAG + !(i / 8));
+		}
+	}
+}

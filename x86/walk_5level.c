@@ -235,3 +235,27 @@ TEST(a_switch_of_the_mode_keeps_no_translation,
 		leave_5level_paging();
 	}
 }
+
+/* The top bit of the PML5E's index is bit 56, and in canonical addresses bits 63:57 are like it. */
+TEST(both_halves_have_pml5es_of_their_own,
+     "An address and the one with bits 63:56 set are translated by different PML5Es", MANUAL,
+     "la57")
+{
+	struct subject low = enter_and_map(PT);
+	linear_t high = LINEAR(low.target.value | UPPER_START);
+
+	map_page_at_linear(LINEAR(low.page.linear.value | UPPER_START), PT, filled_frame(TAG + 1),
+			   P | RW | US);
+	for (unsigned i = 0; i < 8; i++) {
+		struct access read = read_access(i & 1 ? high : low.target, 8);
+		struct access other = read_access(i & 1 ? low.target : high, 8);
+
+		if (i & 4)
+			invalidate(low.target, MOV_CR3);
+		read.user = other.user = i & 2;
+		expect_read(read, frame_word(TAG + (i & 1)));
+		expect_read(other, frame_word(TAG + !(i & 1)));
+		expect_read(fetch_access(high), TAG + 1);
+		expect_read(fetch_access(low.target), TAG);
+	}
+}
