@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Every bit of every nested entry, one at a time: reserved ones must fault, ignored ones must not;
- * and whose registers decide.
+ * Every bit of nested entries: reserved ones fault, ignored ones do not; whose registers decide.
  *
  * Nested entries have the format of the host's paging mode and its reserved bits: address bits from
  * MAXPHYADDR on, PS where it has no meaning, low address bits of large pages, XD while the host's
@@ -12,8 +11,7 @@
  *
  * Caught here: masks that are off by a bit or another level's; EFER.NXE, CR4.SMEP or CR4.SMAP taken
  * from the guest for the nested walk (KN17); PKRU consulted (KN19); entries checked although they
- * are not present; P missing beside RSV (QT01). Hypervisors that walk L1's nested tables in
- * software (KVM, Hyper-V nested) keep such masks by hand, as emulators do.
+ * are not present; P missing beside RSV (QT01). Who walks in software keeps such masks by hand.
  *
  * Not checked: bit 8 of the PML4E, which the APM reserves and hardware ignores (P14).
  */
@@ -203,6 +201,8 @@ TEST(faults_for_reserved_bits_report_present,
 	compare_p_of_reserved_bit_faults();
 	for (unsigned level = PT; level <= top_of_own(); level++)
 		try_entry(&target, level, *entry_at(&target, level) | 1ull << 51);
+	target = target_of(PD, false);
+	try_entry(&target, PD, *entry_at(&target, PD) | 1ull << 13);
 }
 
 TEST(entries_that_are_not_present_are_not_checked,
