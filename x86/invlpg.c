@@ -22,7 +22,10 @@
 
 SUBJECT(invlpg, "what INVLPG must drop: leaf translations, global or not, and upper levels");
 
-#define MANUAL "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\""
+#define MANUAL	    "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\""
+
+#define MSR_FS_BASE 0xc0000100u
+#define MSR_GS_BASE 0xc0000101u
 
 enum { OLD = 41, NEW = 42 };
 
@@ -241,4 +244,51 @@ TEST(user_mode_may_not_invalidate, "INVLPG at CPL 3 raises #GP(0)", "SDM Vol. 2,
 	expect_exception(as_user(instruction_access(INSTRUCTION_invlpg, page.linear, 0)), VECTOR_GP,
 			 0);
 	expect_everywhere(page.linear, OLD);
+}
+
+/* The base is a register in 64-bit mode; EDI as the address gives an offset of 32 bits. */
+static void invlpg_through_fs(uint64_t offset, bool of_32_bits)
+{
+	if (of_32_bits)
+		__asm__ volatile("invlpg %%fs:(%%edi)" : : "D"(offset) : "memory");
+	else
+		__asm__ volatile("invlpg %%fs:(%%rdi)" : : "D"(offset) : "memory");
+}
+
+static void invlpg_through_gs(uint64_t offset, bool of_32_bits)
+{
+	if (of_32_bits)
+		__asm__ volatile("invlpg %%gs:(%%edi)" : : "D"(offset) : "memory");
+	else
+		__asm__ volatile("invlpg %%gs:(%%rdi)" : : "D"(offset) : "memory");
+}
+
+static void try_segment_base(uint32_t msr, void (*drop)(uint64_t offset, bool of_32_bits))
+{
+	static const int64_t offsets[] = {0, 0x7f8, 0x12345678, -0x1000, -0x7000000000};
+	struct page page = map_page_at(PT, filled_frame(OLD), P | RW | US);
+	gpa_t frame[2] = {page.frame, filled_frame(NEW)};
+
+	write_msr_until_end(msr, read_msr(msr));
+
+	for (unsigned i = 0; i < 4 * COUNT_OF(offsets); i++) {
+		int64_t offset = offsets[i / 4];
+		bool of_32_bits = (i & 2) && offset >= 0;
+
+		invalidate(page.linear, INVLPG);
+		expect_read(read_access(page.linear, 8), frame_word(i & 1 ? NEW : OLD));
+		write_entry(&page, PT, pointing_to(*page.entry[PT], frame[!(i & 1)]), NO_FLUSH);
+		write_msr(msr, page.linear.value + 8 - (uint64_t)offset);
+		drop((uint64_t)offset, of_32_bits);
+		processor_event(EVENT_INVLPG, page.linear.value + 8, NULL);
+		expect_read(read_access(page.linear, 8), frame_word(i & 1 ? OLD : NEW));
+		expect_read(fetch_access(page.linear), i & 1 ? OLD : NEW);
+	}
+}
+
+TEST(invlpg_adds_the_base_of_fs_or_gs,
+     "INVLPG with an FS or GS prefix drops the page at base plus offset", MANUAL, "")
+{
+	try_segment_base(MSR_FS_BASE, invlpg_through_fs);
+	try_segment_base(MSR_GS_BASE, invlpg_through_gs);
 }
