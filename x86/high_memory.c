@@ -140,3 +140,40 @@ TEST(a_second_level_above_4_gbytes_is_not_the_one_below,
 	expect(*(volatile uint64_t *)identity(page.frame) == frame_word(57), "memory holds 0x%llx",
 	       (unsigned long long)*(volatile uint64_t *)identity(page.frame));
 }
+
+/* Writes 4 KBytes above 4 GBytes through a mapping. */
+static void copy_to(linear_t linear, const uint64_t *words)
+{
+	for (unsigned i = 0; i < PAGE_4K / 8; i++)
+		attempt(write_access(linear_plus(linear, i * 8ull), 8, words[i]));
+}
+
+/* The PML4 table itself above 4 GBytes; the frame below it holds one without the case's page, which
+ * keeps the image alive where CR3 is cut off. */
+TEST(root_above_4_gbytes_is_not_the_one_below,
+     "A PML4 table above 4 GBytes is read there, and its entries get their flags there", MANUAL,
+     "ram_above_4g")
+{
+	gpa_t root = GPA(4 * GBYTE + FREE_FROM), decoy = GPA(FREE_FROM);
+	struct page page = map_page_at(PT, filled_frame(1), P | RW | US);
+	unsigned index = (unsigned)(page.entry[PML4] - table_of(page.entry[PML4]));
+	linear_t mapped = map_covering_page(PT, root);
+	linear_t entry = linear_plus(mapped, index * 8ull);
+	uint64_t *words = identity(copy_root()), good = words[index] & ~A;
+
+	words[index] = good;
+	copy_to(mapped, words);
+	words[index] = 0;
+	memcpy(identity(decoy), words, PAGE_4K);
+	for (unsigned i = 0; i < 4; i++) {
+		load_root(root);
+		expect_read(read_access(entry, 8), i ? good | A : good);
+		expect_read(as_user(read_access(page.linear, 8)), frame_word(1));
+		expect_read(fetch_access(page.linear), 1);
+		expect_read(read_access(entry, 8), good | A);
+		load_root(image_root());
+		expect_read(read_access(page.linear, 8), frame_word(1));
+	}
+	expect(((volatile uint64_t *)identity(decoy))[index] == 0,
+	       "the PML4E 4 GBytes below has changed");
+}
