@@ -44,6 +44,8 @@ static uint32_t enable_pkru_state(void)
 {
 	if (!(cpuid(1, 0).ecx & CPUID_XSAVE) || !(cpuid(0xd, 0).eax >> PKRU_STATE & 1))
 		end_case_skipped("xsave_pkru", "XSAVE does not manage PKRU here");
+	if (cpuid(0xd, PKRU_STATE).ebx <= STATE_BV)
+		end_case_skipped("xsave_pkru", "CPUID gives PKRU no place in the XSAVE area");
 	set_cr4(CR4_OSXSAVE | CR4_PKE);
 	at_case_end(restore_xcr0);
 	write_xcr0(1 | 1u << PKRU_STATE);
