@@ -35,10 +35,10 @@ static linear_t indexed_linear(void)
 	return LINEAR(linear);
 }
 
-/* Two entries at `upper` for one table whose two entries lead on to tables of their own. Bits of
- * `denied`: for which of the four `bit` is the other way round. Way 2 * u + l goes through upper
- * entry u and lower entry l. */
-static void make_ways(linear_t *ways, enum level upper, uint64_t bit, unsigned denied)
+/* Two entries at `upper` for one table whose two entries lead on to tables of their own. `changed`:
+ * which rights of the two lower and the two upper entries are the other way round. Way 2 * u + l
+ * goes through upper entry u and lower entry l. */
+static void make_ways(linear_t *ways, enum level upper, const uint64_t *changed)
 {
 	struct page page = map_page_at_linear(indexed_linear(), PT, filled_frame(OLD), ALL);
 	struct page other = map_page_at_linear(indexed_linear(), PT, filled_frame(NEW), ALL);
@@ -46,10 +46,10 @@ static void make_ways(linear_t *ways, enum level upper, uint64_t bit, unsigned d
 	uint64_t *second = upper == PML4 ? other.entry[PML4] : page.entry[upper] + 1;
 	uint64_t table = *page.entry[upper];
 
-	lower[0] ^= denied & 1 ? bit : 0;
-	lower[1] = *other.entry[upper - 1] ^ (denied & 2 ? bit : 0);
-	*page.entry[upper] = table ^ (denied & 4 ? bit : 0);
-	*second = table ^ (denied & 8 ? bit : 0);
+	lower[0] ^= changed[0];
+	lower[1] = *other.entry[upper - 1] ^ changed[1];
+	*page.entry[upper] = table ^ changed[2];
+	*second = table ^ changed[3];
 	ways[0] = page.linear;
 	ways[2] = upper == PML4 ? other.linear
 				: linear_plus(page.linear, level_bytes(current_format(), upper));
@@ -105,8 +105,11 @@ static void try_ways(uint64_t bit)
 			progress("bit 0x%llx, combination %u", (unsigned long long)bit, denied);
 			for (unsigned n = 0; n<24; n += effort_shares()> 4 ? 5 : 1) {
 				linear_t ways[WAYS];
+				uint64_t changed[WAYS];
 
-				make_ways(ways, (enum level)upper, bit, denied);
+				for (unsigned i = 0; i < WAYS; i++)
+					changed[i] = denied >> i & 1 ? bit : 0;
+				make_ways(ways, (enum level)upper, changed);
 				use_in_order(ways, bit, n);
 				release_pages();
 			}
@@ -134,6 +137,40 @@ TEST(shared_directory_is_executable_by_each_way_alone,
 {
 	set_efer(EFER_NXE);
 	try_ways(XD);
+}
+
+/* Three bits of `rights` for each of the four entries. */
+static void try_mixed(enum level upper, unsigned rights)
+{
+	linear_t ways[WAYS];
+	uint64_t changed[WAYS];
+
+	for (unsigned i = 0; i < WAYS; i++) {
+		unsigned own = rights >> 3 * i;
+
+		changed[i] = (own & 1 ? RW : 0) | (own & 2 ? US : 0) | (own & 4 ? XD : 0);
+	}
+	make_ways(ways, upper, changed);
+	use_in_order(ways, RW, rights % 24);
+	use_in_order(ways, US, rights % 24);
+	use_in_order(ways, XD, rights % 24);
+	release_pages();
+}
+
+TEST(shared_directory_has_all_rights_of_each_way,
+     "R/W, U/S and XD together, of two upper entries and two entries of their table", MANUAL_RIGHTS,
+     "nx")
+{
+	unsigned step = effort_shares() > 4 ? 35 : 5;
+
+	set_efer(EFER_NXE);
+	watch_attempts();
+	for (int upper = PDPT; upper <= PML4; upper++) {
+		for (unsigned rights = (unsigned)upper; rights < 4096; rights += step) {
+			progress("rights 0x%x", rights);
+			try_mixed((enum level)upper, rights);
+		}
+	}
 }
 
 /* Two read-only 2-MByte pages over one frame, other pieces of 4 KBytes read before. */
