@@ -56,7 +56,7 @@ struct controls {
 	uint32_t pkru;
 };
 
-static struct controls wrong_controls(const struct controls *right, bool ac)
+static struct controls wrong_controls(const struct controls *right)
 {
 	struct controls wrong = *right;
 
@@ -72,7 +72,6 @@ static struct controls wrong_controls(const struct controls *right, bool ac)
 		wrong.cr0 ^= CR0_WP;
 	if (late.pkru && wrong.cr4 & CR4_PKE)
 		wrong.pkru = late.old_pkru;
-	(void)ac;
 	return wrong;
 }
 
@@ -94,7 +93,7 @@ static struct outcome attempt_with_controls(struct access access)
 
 	if (right.cr4 & CR4_PKE)
 		right.pkru = rdpkru();
-	wrong = wrong_controls(&right, access.ac);
+	wrong = wrong_controls(&right);
 	if (sabotaged(SABOTAGE_ac_ignored) && !access.user)
 		access.ac = false;
 	load_controls(&right, &wrong);
