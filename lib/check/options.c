@@ -26,17 +26,9 @@ static bool matches_list(const char *globs, const char *name, unsigned long long
 {
 	char glob[LONGEST_GLOB];
 
-	while (*globs) {
-		size_t length = 0;
-		char *hash;
+	while (next_item(&globs, glob, sizeof(glob))) {
+		char *hash = strchr(glob, '#');
 
-		for (; *globs && *globs != ','; globs++)
-			if (length + 1 < sizeof(glob))
-				glob[length++] = *globs;
-		glob[length] = '\0';
-		if (*globs == ',')
-			globs++;
-		hash = strchr(glob, '#');
 		if (hash)
 			*hash = '\0';
 		if (!glob_matches(glob, name))

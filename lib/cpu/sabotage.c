@@ -48,17 +48,8 @@ const char *choose_sabotage(const char *names)
 {
 	static char name[LONGEST_NAME];
 
-	while (*names) {
-		size_t length = 0;
-
-		for (; *names && *names != ','; names++)
-			if (length + 1 < sizeof(name))
-				name[length++] = *names;
-		name[length] = '\0';
-		if (*names == ',')
-			names++;
+	while (next_item(&names, name, sizeof(name)))
 		if (!choose(name))
 			return name;
-	}
 	return NULL;
 }

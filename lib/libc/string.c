@@ -110,6 +110,21 @@ bool next_word(const char **cursor, char *word, size_t size)
 	return length > 0;
 }
 
+bool next_item(const char **cursor, char *item, size_t size)
+{
+	const char *s = *cursor;
+	size_t length = 0;
+
+	if (!*s)
+		return false;
+	for (; *s && *s != ','; s++)
+		if (length + 1 < size)
+			item[length++] = *s;
+	item[length] = '\0';
+	*cursor = *s ? s + 1 : s;
+	return true;
+}
+
 static int digit_value(char c)
 {
 	if (c >= '0' && c <= '9')

@@ -24,6 +24,9 @@ bool glob_matches(const char *pattern, const char *text);
  * end. */
 bool next_word(const char **cursor, char *word, size_t size);
 
+/* The same for a list with commas, whose items may be empty. */
+bool next_item(const char **cursor, char *item, size_t size);
+
 /* A number in decimal or 0x hexadecimal; false, with *value untouched, when `s` is not one. */
 bool parse_number(const char *s, unsigned long long *value);
 
