@@ -1,64 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Around one case: where it comes back to when it is left early, and what an exception that no
- * attempt was waiting for does to it.
+ * Around one case: where it comes back to when it is left early.
  */
-#include "check/report.h"
 #include "check/running.h"
-#include "cpu/exception.h"
-#include "drivers/power.h"
-#include "mem/frames.h"
 
 static void *case_context[5];
-static bool in_case;
 
 _Noreturn void leave_case(void)
 {
 	__builtin_longjmp(case_context, 1);
 }
 
-static void fail_for_memory(void)
-{
-	end_case_failed("no memory left: give the image more in unittests.cfg");
-}
-
-/* While a case runs it fails that case; elsewhere nothing is sound. */
-static void unexpected_exception(const struct exception_frame *frame, uint64_t cr2)
-{
-	struct failure *failure;
-	struct text text;
-
-	if (!in_case) {
-		printf("Bail out! exception %s outside a case, RIP 0x%llx\n",
-		       vector_name((unsigned)frame->vector), (unsigned long long)frame->rip);
-		power_off(EXIT_ABORTED);
-	}
-	in_case = false;
-	failure = new_failure("", 0);
-	text = TEXT(failure->observed);
-	text_exception(&text, (unsigned)frame->vector, frame->error_code);
-	text_add(&text, ", CR2 0x%llx, RIP 0x%llx, RSP 0x%llx", (unsigned long long)cr2,
-		 (unsigned long long)frame->rip, (unsigned long long)frame->rsp);
-	text = TEXT(failure->message);
-	text_add(&text, "unexpected exception %s", vector_name((unsigned)frame->vector));
-	text = TEXT(failure->backtrace);
-	text_backtrace(&text, frame->rip, frame->rbp);
-	printf("# exception %s\n", failure->observed);
-	running.failures++;
-	leave_case();
-}
-
-void guard_init(void)
-{
-	set_unexpected_exception_handler(unexpected_exception);
-	set_out_of_frames_handler(fail_for_memory);
-}
-
 void run_guarded(const struct test_case *test)
 {
 	if (__builtin_setjmp(case_context) == 0) {
-		in_case = true;
+		running.entered = true;
 		test->run();
 	}
-	in_case = false;
+	running.entered = false;
 }

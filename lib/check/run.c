@@ -92,7 +92,7 @@ int run_cases(const struct run_options *options)
 	unsigned number = 0, planned;
 
 	set_options(options);
-	guard_init();
+	catch_unexpected();
 	print_header(options);
 	planned = count_selected();
 	if (!planned) {

@@ -12,6 +12,7 @@
 
 struct running {
 	const char *name;
+	bool entered;		 /* from the case's first instruction to its last */
 	bool asked;		 /* for one combination, but nobody has looked at that yet */
 	uint64_t tried, offered; /* combinations */
 	uint64_t checks;
@@ -23,8 +24,8 @@ struct running {
 
 extern struct running running;
 
-/* Before the first case. */
-void guard_init(void);
+/* Before the first case: exceptions and a lack of memory end the case from now on. */
+void catch_unexpected(void);
 
 /* Runs the case and comes back, by its return or by leave_case(). No local variable of the caller
  * lives across that jump: it must not be inlined. */

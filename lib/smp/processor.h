@@ -46,6 +46,7 @@ extern struct processor processors[MOST_PROCESSORS];
 
 /* How many there are now, 0 before start_processors(). */
 unsigned processor_count(void);
+void set_processor_count(unsigned number);
 
 /* Ends the case with `what` and what each processor does. Processor 0 only. */
 _Noreturn void fail_with_processors(const char *what, unsigned processor);

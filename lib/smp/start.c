@@ -28,17 +28,11 @@ _Noreturn void processor_main(unsigned index);
 
 static uint8_t *blocks;
 static uint64_t start_at;
-static unsigned count;
 
 /* What processor 0 had when it started the others. */
 static struct {
 	uint64_t cr0, cr3, cr4, efer, apic;
 } starter;
-
-unsigned processor_count(void)
-{
-	return count;
-}
 
 static void adopt_starters_state(void)
 {
@@ -147,7 +141,7 @@ static void let_init_arrive(void)
 
 static void stop_processors(void)
 {
-	count = 0;
+	set_processor_count(0);
 	send_init_to_others();
 	let_init_arrive();
 }
@@ -167,8 +161,8 @@ static void judge_arrivals(unsigned wanted)
 {
 	if (processors_are_listed())
 		fail_with_processors("a processor that ACPI lists does not start", arrived(wanted));
-	count = arrived(wanted);
-	if (count == 1)
+	set_processor_count(arrived(wanted));
+	if (processor_count() == 1)
 		end_case_skipped("two_processors", "INIT and SIPI start no other processor");
 }
 
@@ -186,7 +180,7 @@ unsigned start_processors(unsigned most)
 		prepare_processor(i);
 	processor_next = 1;
 	processor_limit = wanted;
-	count = wanted;
+	set_processor_count(wanted);
 	at_case_end(stop_processors);
 	local_apic_enable(starter.apic);
 	send_init_to_others();
@@ -194,12 +188,12 @@ unsigned start_processors(unsigned most)
 	for (unsigned try = 1; try <= ALL_TRIES; try++) {
 		send_startup_to_others((uint32_t)start_at);
 		if (wait_for_arrivals(wanted, try == 1 ? 200 : 10000))
-			return count;
+			return processor_count();
 		if (!processors_are_listed())
 			break;
 	}
 	judge_arrivals(wanted);
-	return count;
+	return processor_count();
 }
 
 void restart_processor(unsigned processor)
@@ -214,7 +208,7 @@ void restart_processor(unsigned processor)
 	processor_limit = processor + 1;
 	for (unsigned try = 1; try <= ALL_TRIES; try++) {
 		send_startup(apic_id, (uint32_t)start_at);
-		if (wait_for_arrivals(count, try == 1 ? 200 : 10000))
+		if (wait_for_arrivals(processor_count(), try == 1 ? 200 : 10000))
 			return;
 	}
 	fail_with_processors("a processor does not start again after INIT and SIPI", processor);

@@ -7,8 +7,6 @@
 
 #define TURNS_BEFORE_HALT 2000
 
-struct processor processors[MOST_PROCESSORS];
-
 static void run_work(struct processor *self) __attribute__((noinline));
 
 static void run_work(struct processor *self)
@@ -168,11 +166,6 @@ void rest(unsigned self, const volatile uint64_t *word, uint64_t value)
 		__asm__ volatile("sti; hlt" : : : "memory");
 	else
 		__asm__ volatile("sti" : : : "memory");
-}
-
-void beat(unsigned self)
-{
-	processors[self].beats++;
 }
 
 void wait_for_word(unsigned self, const volatile uint64_t *word, uint64_t value, const char *what)

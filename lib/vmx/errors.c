@@ -38,20 +38,3 @@ const char *vmx_error_text(unsigned number)
 		return errors[number];
 	return "reserved error number";
 }
-
-void text_vmx_failure(struct text *text, enum vmx_result result)
-{
-	uint64_t number = 0;
-
-	if (result == VMX_SUCCEED) {
-		text_add(text, "VMsucceed");
-		return;
-	}
-	if (result == VMX_FAIL_INVALID) {
-		text_add(text, "VMfailInvalid: no current VMCS");
-		return;
-	}
-	vmread_raw(VMCS_VM_INSTRUCTION_ERROR, &number);
-	text_add(text, "VMfailValid, error %llu: %s", (unsigned long long)number,
-		 vmx_error_text((unsigned)number));
-}

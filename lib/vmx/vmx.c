@@ -22,6 +22,23 @@ static gpa_t vmxon_region;
 static bool is_on;
 static uint8_t saved_gdtr[DESCRIPTOR_SIZE], saved_idtr[DESCRIPTOR_SIZE];
 
+void text_vmx_failure(struct text *text, enum vmx_result result)
+{
+	uint64_t number = 0;
+
+	if (result == VMX_SUCCEED) {
+		text_add(text, "VMsucceed");
+		return;
+	}
+	if (result == VMX_FAIL_INVALID) {
+		text_add(text, "VMfailInvalid: no current VMCS");
+		return;
+	}
+	vmread_raw(VMCS_VM_INSTRUCTION_ERROR, &number);
+	text_add(text, "VMfailValid, error %llu: %s", (unsigned long long)number,
+		 vmx_error_text((unsigned)number));
+}
+
 static void must_succeed(enum vmx_result result, const char *instruction)
 {
 	static char message[160];
