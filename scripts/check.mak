@@ -11,6 +11,8 @@
 # make check-sabotage     a few of the bugs that images can play are noticed, and what is permitted is no failure
 # make check-suite        the suite on QEMU TCG and on Bochs
 # make sabotage           all of those bugs against all images: for a farm, since it takes hours of CPU time
+# make matrix             the suite on what scripts/setup --v86 installs: QEMU TCG with each machine and from a UEFI CD, Bochs,
+#                         v86; the page is build/matrix.html
 # make bench              checked accesses for each CPU second; KUT=FOLDER of a built kvm-unit-tests
 # make check-nested       a sample on KVM inside of TCG; not part of check: scripts/setup --nested comes first
 # make mutate-model       every known way to break the model is noticed by the host tests
@@ -28,7 +30,7 @@ OTHER_TOOLS := $(if $(findstring clang,$(CC)),CC=gcc LD=ld CFLAGS_COPIES= LDFLAG
 		    CC=clang LD=ld.lld CFLAGS_COPIES= LDFLAGS_RWX=)
 PARTS       := check-build check-host check-runner check-style check-images check-docs check-sabotage check-suite
 
-.PHONY: check $(PARTS) check-nested mutate-model index man bench sabotage
+.PHONY: check $(PARTS) check-nested mutate-model index man bench matrix sabotage
 check: $(PARTS)
 
 # host_build NAME FLAGS: $(HOST)/NAME/tests. The frame alone uses the host's library as it is.
@@ -90,6 +92,10 @@ sabotage: all
 	mkdir -p $(BUILD)/sabotage
 	./run sabotage --text $(BUILD)/sabotage/matrix.txt --json $(BUILD)/sabotage/matrix.json \
 		--html $(BUILD)/sabotage/matrix.html
+
+matrix: all
+	./run --on qemu-tcg,qemu-uefi,bochs,v86 --machine microvm,pc,q35 \
+		--json $(BUILD)/matrix.jsonl --html $(BUILD)/matrix.html
 
 man:
 	$(PYTHON) scripts/man

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Dict, List, Sequence
 
 from .catalog import Entry
@@ -27,11 +27,29 @@ class Choice:
         """Makes the configurations; one that nobody has is an error."""
         for flavour in flavours:
             refused = {a.name: a.refuses(flavour) for a in self.adapters}
-            fitting = [a for a in self.adapters if not refused[a.name]]
-            if not fitting or (not self.auto and len(fitting) < len(self.adapters)):
-                why = "; ".join(f"{name}: {reason}" for name, reason in refused.items() if reason)
-                raise UserError(f"{' '.join(flavour.options)}: {why}")
-            self.sets.append([adapter.flavoured(flavour) for adapter in fitting])
+            if all(refused.values()):
+                raise _nobody(flavour, refused)
+            if self.auto:
+                fitting = [a for a in self.adapters if not refused[a.name]]
+                self.sets.append([adapter.flavoured(flavour) for adapter in fitting])
+        for adapter in [] if self.auto else self.adapters:
+            self._flavour(adapter, flavours)
+
+    def _flavour(self, adapter: Adapter, flavours: Sequence[Flavour]) -> None:
+        """One that was named: it runs in all configurations that it has, and must have one.
+
+        Without a choice of machines it runs once, as it is, whatever others run on.
+        """
+        if not adapter.chooses_machine:
+            flavours = list(dict.fromkeys(replace(f, machine="") for f in flavours))
+        refused = {f: adapter.refuses(f) for f in flavours}
+        if all(refused.values()):
+            raise _nobody(flavours[0], {adapter.name: refused[flavours[0]]})
+        for flavour, reason in refused.items():
+            if reason:
+                self.refused[adapter.name + flavour.suffix] = reason
+            else:
+                self.sets.append([adapter.flavoured(flavour)])
 
     @staticmethod
     def candidates(adapters: Sequence[Adapter], entry: Entry) -> List[Adapter]:
@@ -61,6 +79,12 @@ class Choice:
         line = "on " + ", ".join(self.title(adapter) for adapter in used)
         reasons = [f"{name}: {reason}" for name, reason in self.refused.items()]
         return f"{line} (not {'; not '.join(reasons)})" if reasons else line
+
+
+def _nobody(flavour: Flavour, refused: Dict[str, str]) -> UserError:
+    """What is to be said of a configuration that none of these has."""
+    why = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+    return UserError(f"{' '.join(flavour.options)}: {why}")
 
 
 def choose(

@@ -132,9 +132,16 @@ class Adapter:
 
     def flavoured(self, flavour: Flavour) -> "Adapter":
         """The same in a configuration of its own, with the name that results carry."""
+        if not self.chooses_machine:
+            flavour = replace(flavour, machine="")
         name = self.name + flavour.suffix
         cpu = flavour.cpu or self.cpu
         return replace(self, name=name, base=self.name, flavour=flavour, cpu=cpu)
+
+    @property
+    def chooses_machine(self) -> bool:
+        """Has it more than one?"""
+        return len(set(self.machines.values())) > 1
 
     def refuses(self, flavour: Flavour) -> str:
         """Why it has no such configuration; empty when it has."""

@@ -157,6 +157,24 @@ class Flavours(Bench):
         # Under --on auto those that cannot do it are passed over.
         self.expect(0, ["on flexible,cpu=x"], "--cpu", "x")
 
+    def test_each_hypervisor_in_the_configurations_that_it_has(self) -> None:
+        self.adapter("fake", "cpu = 'plain'\n[machines]\nany = 'm'\npc = 'm'")
+        self.adapter("boards", "[machines]\nany = 'm'\nq35 = 'q'\npc = 'm'")
+        words = ["--on", "flexible,boards,fake", "--machine", "microvm,pc,q35"]
+        out = self.expect(0, ["10 passed"], *words)
+        names = ["flexible,machine=microvm", "flexible,machine=q35", "boards,machine=pc"]
+        names += ["boards,machine=q35", "fake"]
+        self.assertEqual(out.splitlines()[0].partition(" (")[0], "on " + ", ".join(names))
+        self.assertIn("not flexible,machine=pc: it has no machine pc", out)
+        self.assertIn("not boards,machine=microvm: it has no machine microvm", out)
+        # One with a single machine is no hypervisor that others' machines concern.
+        self.assertNotIn("fake,", out)
+        self.expect(2, ["--machine q35: fake: it has no machine q35"], "--on=fake", "--machine=q35")
+        # But one that has none of several processors, or machines, cannot do what was asked.
+        self.expect(2, ["--smp 2: fake: it offers one"], "--on", "flexible,fake", "--smp", "2")
+        words = ["--on", "flexible,boards", "--machine"]
+        self.expect(2, ["--machine microvm: boards: it has no"], *words, "microvm")
+
     def test_an_image_that_wants_something_else(self) -> None:
         self.adapter("flexible", "offers = ['cpus', 'pci']\n[machines]\nany = 'm'\nq35 = 'q'")
         self.image("board", ["one", "two"], _GOOD, "machine = q35")
