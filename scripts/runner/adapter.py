@@ -224,13 +224,17 @@ def _read_known(reader: _Reader) -> Known:
     versions = reader.text("versions", "")
     if versions and not all(_VERSIONS.fullmatch(part) for part in versions.split(",")):
         raise reader.error("versions", f"'{versions}' is not of the form '<8.0' or '>=7,<9'")
+    avoid, sometimes = reader.flag("avoid"), reader.flag("sometimes")
+    if avoid and sometimes:
+        raise reader.error("sometimes", "'sometimes' is for cases that are tried, not with 'avoid'")
     return Known(
         case=case,
         reason=reader.text("reason"),
         versions=versions,
         host_file=reader.text("host_file", ""),
         reported=reader.text("reported", ""),
-        avoid=reader.flag("avoid"),
+        avoid=avoid,
+        sometimes=sometimes,
     )
 
 

@@ -83,6 +83,7 @@ class Known:
     host_file: str = ""  # only where this file exists, such as a kernel module's folder
     reported: str = ""  # where its makers were told
     avoid: bool = False  # not even tried: the guest skips it, since it would only hang
+    sometimes: bool = False  # it passes at times too (by seed, by timing): then that is no news
 
     def applies(self, case: str, version: str) -> bool:
         """Does it speak about `image/case` in this version on this host?"""
