@@ -99,11 +99,13 @@ static void use_in_order(const linear_t *ways, uint64_t bit, unsigned n)
 
 static void try_ways(uint64_t bit)
 {
+	unsigned step = effort_shares() > 4 ? 5 : 1;
+
 	watch_attempts();
 	for (int upper = PDPT; upper <= PML4; upper++) {
 		for (unsigned denied = 0; denied < 16; denied++) {
 			progress("bit 0x%llx, combination %u", (unsigned long long)bit, denied);
-			for (unsigned n = 0; n<24; n += effort_shares()> 4 ? 5 : 1) {
+			for (unsigned n = 0; n < 24; n += step) {
 				linear_t ways[WAYS];
 				uint64_t changed[WAYS];
 
