@@ -15,6 +15,7 @@ from typing import Callable, Dict, List
 # Name and what it is good for. A module is loaded when its command is used.
 COMMANDS: Dict[str, str] = {
     "compare": "what changed between two runs",
+    "report": "one page, or another report, of the results of several runs",
     "doctor": "what can be used here, and what is missing",
     "sabotage": "bugs that the guest plays itself: which cases notice which",
     "bundle": "one executable file with images and the runner in it",

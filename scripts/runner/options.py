@@ -191,12 +191,18 @@ def _add_reports(group: "argparse._ArgumentGroup") -> None:
         metavar="N",
         help="show the N slowest cases (10)",
     )
+    add("--completion", choices=SHELLS, help="print completion for a shell")
+    add_formats(group)
+
+
+def add_formats(group: "argparse._ArgumentGroup") -> None:
+    """What results can be written as; ./run report writes the same."""
+    add = group.add_argument
     add("--json", default="", metavar="FILE", help="JSON lines, for ./run compare (docs/json.md)")
     add("--html", default="", metavar="FILE", help="one page: cases by hypervisors, failures, logs")
     add("--junit", default="", metavar="FILE", help="JUnit's XML")
     add("--tap", default="", metavar="FILE", help="TAP 14, a subtest for each image")
     add("--ktap", default="", metavar="FILE", help="KTAP 1, as the Linux kernel's tools read it")
-    add("--completion", choices=SHELLS, help="print completion for a shell")
     add("--github", action="store_true", help="annotations, and the summary of a GitHub step")
 
 

@@ -73,6 +73,7 @@ class Image:
     description: str = ""
     replay: str = ""
     log: str = ""
+    consoles: Dict[str, str] = field(default_factory=dict)  # what failed there, the end of its log
     cases: List[Case] = field(default_factory=list)
 
     @property
@@ -90,6 +91,7 @@ class Run:
     strict: bool = False
     host: Dict[str, str] = field(default_factory=dict)
     hypervisors: Dict[str, str] = field(default_factory=dict)
+    hosts: Dict[str, Dict[str, str]] = field(default_factory=dict)  # of each, beyond `host`
     images: List[Image] = field(default_factory=list)
     status: Optional[int] = None
     seconds: float = 0.0
@@ -107,12 +109,20 @@ class Run:
     def counts(self) -> Dict[str, int]:
         return dict(Counter(case.verdict for image in self.images for case in image.cases))
 
+    def verdict(self) -> int:
+        """The exit status that these results mean, whoever ran them."""
+        if self.status in (None, 2, 130) or any(map(self.bad, self.images)):
+            return 1
+        return 77 if set(self.counts()) <= {kinds.SKIPPED} else 0
+
 
 def head_line(run: Run) -> Dict[str, Any]:
     """The first line of a file."""
     line: Dict[str, Any] = {"type": "run", "format": FORMAT, "version": VERSION}
     for key in ("started", "command", "strict", "host", "hypervisors"):
         line[key] = getattr(run, key)
+    if run.hosts:
+        line["hosts"] = run.hosts
     return line
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .. import result as kinds
 from ..failure import describe_case, describe_problems, relative, replay
 from ..record import Case, Image
@@ -10,6 +12,7 @@ from ..result import CaseResult, ImageResult, need_of
 from ..session import Job
 
 _QUIET = (kinds.PASSED, kinds.SKIPPED)
+_LOG_KEPT = 32 * 1024  # bytes of a console, its end
 
 
 def image_record(job: Job, result: ImageResult) -> Image:
@@ -38,7 +41,27 @@ def image_record(job: Job, result: ImageResult) -> Image:
     if result.problems:
         record.description = describe_problems(job, result, result.problems[0].kind.upper())
         record.replay = replay(job, result, None)
+        _keep_console(record, str(Path(record.log) / "console.log"))
+    for made in record.cases:
+        if made.verdict not in kinds.GREEN:
+            _keep_console(record, made.log)
     return record
+
+
+def _keep_console(record: Image, path: str) -> None:
+    """The end of a log that somebody will want to read, wherever the results are taken."""
+    if not path or path in record.consoles:
+        return
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _LOG_KEPT))
+            data = file.read()
+    except (OSError, ValueError):
+        return
+    said = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    text = "".join(c if c.isprintable() or c == "\n" else "." for c in said)
+    record.consoles[path] = "... " + text if size > _LOG_KEPT else text
 
 
 def _case(job: Job, result: ImageResult, case: CaseResult) -> Case:

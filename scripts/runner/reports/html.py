@@ -12,7 +12,6 @@ from .. import result as kinds
 from ..record import Case, Image, Run
 
 _HERE = Path(__file__).parent
-_LOG_SHOWN = 32 * 1024  # bytes of a console, its end
 # Verdict -> class of style and sign: nobody has to tell colours apart.
 _STYLES = {
     kinds.PASSED: ("pass", "\u2713"),
@@ -92,6 +91,7 @@ def _section(run: Run, name: str, images: List[Image], columns: List[str]) -> st
         for case in image.cases:
             rows.setdefault(case.name, {}).setdefault(case.hypervisor, []).append(case)
     bad = any(run.bad(image) for image in images)
+    consoles = {name: text for image in images for name, text in image.consoles.items()}
     summary = next((image.summary for image in images if image.summary), "")
     marks = "".join(_mark(run, [i for i in images if i.hypervisor == h], h) for h in columns)
     heads = "".join(f'<th scope="col">{escape(h)}</th>' for h in columns)
@@ -105,7 +105,7 @@ def _section(run: Run, name: str, images: List[Image], columns: List[str]) -> st
             *(_problems(run, image) for image in images if image.problems or image.text),
             f"{table}<tbody>\n{body}\n</tbody></table></div>" if rows else "",
             *(
-                _failure(run, c)
+                _failure(run, c, consoles.get(c.log, ""))
                 for cells in rows.values()
                 for found in cells.values()
                 for c in found
@@ -159,7 +159,7 @@ def _anchor(case: Case) -> str:
     return escape(f"{case.id}.{case.repeat}" if case.repeat else case.id)
 
 
-def _failure(run: Run, case: Case) -> str:
+def _failure(run: Run, case: Case, log: str) -> str:
     """The whole story of a case that did not simply pass."""
     if not case.description:
         return ""
@@ -174,7 +174,7 @@ def _failure(run: Run, case: Case) -> str:
             f"{escape(case.id)}</summary>",
             *why,
             f"<pre>{escape(case.description)}</pre>",
-            _log(case.log) if run.red(case.verdict) else "",
+            _log(log) if run.red(case.verdict) else "",
             "</details>",
         ]
     )
@@ -183,20 +183,12 @@ def _failure(run: Run, case: Case) -> str:
 def _problems(run: Run, image: Image) -> str:
     if not image.problems:
         return f"<p>{escape(image.name)}: {escape(image.text)}</p>"
-    log = _log(str(Path(image.log) / "console.log")) if image.log else ""
-    return f"<pre>{escape(image.description)}</pre>{log}"
+    log = image.consoles.get(str(Path(image.log) / "console.log"), "")
+    return f"<pre>{escape(image.description)}</pre>{_log(log)}"
 
 
-def _log(path: str) -> str:
-    """The end of a console, as it is now."""
-    try:
-        with open(path, "rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _LOG_SHOWN))
-            data = file.read()
-    except (OSError, ValueError):
+def _log(text: str) -> str:
+    """The end of a console."""
+    if not text:
         return ""
-    said = data.decode("utf-8", "replace").replace("\r\n", "\n")
-    text = "".join(c if c.isprintable() or c == "\n" else "." for c in said)
-    cut = f" (its last {_LOG_SHOWN // 1024} KBytes)" if size > _LOG_SHOWN else ""
-    return f"<details><summary>{escape(path)}{cut}</summary><pre>{escape(text)}</pre></details>"
+    return f"<details><summary>console</summary><pre>{escape(text)}</pre></details>"
