@@ -13,8 +13,11 @@ from support import GOLDEN, judge
 from runner.launch import Ending
 from runner.protocol import Parser, clean
 
-_ROUNDS = 4000
+# Logs in all: 100,000, which takes ten seconds of CPU time.
+_MUTATED, _COMPOSED, _RANDOM = 80000, 18000, 2000
 _NOISE = [b"\x00", b"\xff\xfe", b"\x1b[2J", b"\n", b"\r\n", b"ok 1 - x\n", b"  ---\n", b"  ...\n"]
+_LINES = [b"not ok 1 - c1", b"1..2 # SKIP x", b"# begin c2", b"# checks 0", b"ok 2 - c2", b"  ---"]
+_LINES += [b"Bail out! x", b"# end", b"# exception #PF", b"ok 1 - c2 # SKIP", b"TAP version 14"]
 _NOISE += [
     b"# end\n",
     b"1..3\n",
@@ -51,6 +54,22 @@ def _mutate(data: bytes, rng: random.Random) -> bytes:
     return b"".join(lines)
 
 
+def _composed(rng: random.Random) -> bytes:
+    """Lines of a report, each of which may be the right one here, a wrong one, or not there."""
+    plan, passed, skipped = rng.randrange(4), 0, 0
+    lines = [b"TAP version 14", b"1..%d" % plan]
+    for number in range(1, plan + 1):
+        skip = not rng.randrange(4)
+        passed, skipped = passed + (not skip), skipped + skip
+        lines += [b"# begin c%d" % number]
+        lines += [b"ok %d - c%d%s" % (number, number, b" # SKIP needs luck" * skip), b"# checks 1"]
+    lines.append(b"# end passed=%d failed=0 skipped=%d checks=%d" % (passed, skipped, plan))
+    for _ in range(rng.choice((0, 1, 1, 2, 3))):
+        at = rng.randrange(len(lines) + 1)
+        lines[at : at + rng.randrange(3)] = rng.sample(lines + _LINES, rng.randrange(3))
+    return b"\n".join(lines) + b"\n" * rng.randrange(2)
+
+
 def _really_complete(data: bytes) -> bool:
     """A second, naive reader: does a log hold one whole report without a failure?"""
     text = "\n".join(clean(line) for line in data.split(b"\n")[:-1])
@@ -75,19 +94,29 @@ def _really_complete(data: bytes) -> bool:
 
 
 class Properties(unittest.TestCase):
+    def never_passes_wrongly(self, data: bytes) -> bool:
+        """Whether the log is a pass, which only a complete report may be."""
+        good = judge(data, Ending(status=0)).good
+        if good and not _really_complete(data):
+            self.fail(f"passes, and is no complete report: {data!r}")
+        return good
+
     def test_mutated_logs(self) -> None:
         rng = random.Random(20240229)
         logs = [path.read_bytes() for path in sorted(GOLDEN.glob("*.log"))]
         passes = 0
-        for number in range(_ROUNDS):
+        for _ in range(_MUTATED):
             data = rng.choice(logs)
             for _ in range(rng.randrange(1, 4)):
                 data = _mutate(data, rng)
-            result = judge(data, Ending(status=0))
-            if result.good:
-                passes += 1
-                self.assertTrue(_really_complete(data), f"round {number}: {data!r}")
-        self.assertGreater(passes, 0, "the mutations are too rough to show anything")
+            passes += self.never_passes_wrongly(data)
+        self.assertGreater(passes, _MUTATED // 100, "the mutations are too rough")
+
+    def test_composed_logs(self) -> None:
+        rng = random.Random(13)
+        passes = sum(self.never_passes_wrongly(_composed(rng)) for _ in range(_COMPOSED))
+        self.assertGreater(passes, _COMPOSED // 10, "the mistakes are too rough")
+        self.assertLess(passes, _COMPOSED // 2, "there are hardly any mistakes")
 
     def test_chunks_do_not_matter(self) -> None:
         rng = random.Random(7)
@@ -105,9 +134,8 @@ class Properties(unittest.TestCase):
 
     def test_random_bytes(self) -> None:
         rng = random.Random(11)
-        for _ in range(300):
-            result = judge(rng.randbytes(400), Ending(status=0))
-            self.assertFalse(result.good)
+        for _ in range(_RANDOM):
+            self.assertFalse(self.never_passes_wrongly(rng.randbytes(400)))
 
     def test_a_line_without_end_stays_cheap(self) -> None:
         parser = Parser()
