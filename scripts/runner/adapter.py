@@ -162,6 +162,7 @@ def _read_top(reader: _Reader, name: str) -> Adapter:
         time_scale=max(1, reader.number("time_scale", 1)),
         cleanup=reader.strings("cleanup"),
         gdb=reader.strings("gdb"),
+        debugger=reader.strings("debugger"),
         monitor=reader.strings("monitor"),
     )
     reader.done()

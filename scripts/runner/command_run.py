@@ -77,10 +77,10 @@ class Run:
         _check_words(own.require, images)
         choice = choose(_wanted(own), adapters, flavour.product(own))
         made = self._plan(images, choice)
-        if own.dry_run:
-            return self._dry_run(made.tasks)
         if own.gdb:
             return self._gdb(made.tasks, choice)
+        if own.dry_run:
+            return self._dry_run(made.tasks)
         if made.tasks:
             self._announce(made.tasks, choice)
         return self._run(made, choice)
@@ -133,13 +133,20 @@ class Run:
     def _gdb(self, tasks: List[schedule.Task], choice: Choice) -> int:
         if len(tasks) != 1:
             raise UserError("--gdb takes one image on one hypervisor")
-        able = [adapter for adapter in tasks[0].candidates if adapter.gdb]
+        able = [one for one in tasks[0].candidates if one.gdb or one.debugger]
         if not able:
             raise UserError(f"{tasks[0].candidates[0].name} does not speak to gdb")
         job = tasks[0].make(able[0])
-        job.gdb_port = debug.free_port()
+        job.gdb_port = debug.free_port() if able[0].gdb else 0
+        folder = self.root / "build" / "debugger" / job.folder
+        if self.options.dry_run:
+            for command in debug.commands(job, folder):
+                self.terminal.say(shlex.join(command))
+            return 0
         task = schedule.Task(lambda _adapter: job, [able[0]])
         self._announce([task], choice)
+        if not able[0].gdb:
+            return debug.run_own(job, folder, self.terminal.say)
         status: List[int] = []
         made = plan.Plan([task])
         debug.run(job, self.terminal.say, lambda: status.append(self._run(made, choice)))

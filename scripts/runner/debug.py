@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""--gdb: a guest that is stopped at its entry, and a gdb that knows its symbols."""
+"""--gdb: a guest that is stopped at its entry, and a debugger that knows its symbols.
+
+That is gdb, or the hypervisor's own debugger where it speaks to no other.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,12 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import Callable, List
 
+from . import image, session
+from .errors import UserError
 from .failure import relative
 from .processes import kill_all
 from .session import Job
@@ -58,3 +65,34 @@ def run(job: Job, say: Callable[[str], None], guest: Callable[[], None]) -> None
         signal.signal(signal.SIGINT, signal.default_int_handler)
         kill_all()
         thread.join()
+
+
+def own_command(job: Job, folder: Path) -> List[str]:
+    """The hypervisor's own debugger with everything that it reads, the image's symbols too."""
+    job = replace(job, adapter=replace(job.adapter, command=job.adapter.debugger))
+    launch = session.prepare(job, folder, 0)
+    names = image.symbols(job.entry.file).items()
+    lines = [f"{address:x} {name}\n" for name, address in sorted(names, key=lambda item: item[1])]
+    (folder / "symbols").write_text("".join(lines), encoding="utf-8")
+    return launch.command
+
+
+def commands(job: Job, folder: Path) -> List[List[str]]:
+    """All that --gdb starts."""
+    if not job.adapter.gdb:
+        return [own_command(job, folder)]
+    return [session.prepare(job, folder, 0).command, gdb_command(job)]
+
+
+def run_own(job: Job, folder: Path, say: Callable[[str], None]) -> int:
+    """Gives it the terminal; the report is for the reader only."""
+    command = own_command(job, folder)
+    say(f"its own debugger, with the image's symbols:\n  {shlex.join(command)}")
+    signal.signal(signal.SIGINT, lambda _signal, _frame: None)
+    try:
+        subprocess.run(command, check=False)
+    except OSError as error:
+        raise UserError(f"cannot start {command[0]}: {error.strerror}") from None
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return 0

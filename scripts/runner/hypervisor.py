@@ -120,6 +120,7 @@ class Adapter:
     time_scale: int = 1
     cleanup: List[str] = field(default_factory=list)  # what a killed program leaves behind
     gdb: List[str] = field(default_factory=list)
+    debugger: List[str] = field(default_factory=list)  # the hypervisor's own, in a terminal
     monitor: List[str] = field(default_factory=list)  # arguments for a QMP socket at {monitor}
     machines: Dict[str, str] = field(default_factory=dict)
     files: Dict[str, str] = field(default_factory=dict)

@@ -73,6 +73,20 @@ def section_of(path: Path, name: str) -> bytes:
         raise UserError(f"{path}: is no ELF image, or a broken one") from None
 
 
+def symbols(path: Path) -> Dict[str, int]:
+    """Names and addresses of what lies in the guest's memory, as an ELF64 file lists them."""
+    data = path.read_bytes()
+    entry, table = _read_elf(data, ".symtab")
+    strings = _read_elf(data, ".strtab")[1] or b""
+    found = {}
+    for at in range(0, len(table or b"") if data[4] == 2 else 0, 24):
+        name, kind, section, value = struct.unpack_from("<IBxHQ", table or b"", at)
+        # No files and sections, no constants; sections that are not loaded begin at 0.
+        if name and kind & 0xF < 3 and 0 < section < 0xFF00 and value >= entry & ~0xFFF:
+            found[_string(strings, name)] = value
+    return found
+
+
 def _read_elf(data: bytes, wanted: str) -> Tuple[int, Optional[bytes]]:
     """The entry point and the section of this name."""
     if data[:4] != b"\x7fELF" or data[5] != 1:

@@ -119,7 +119,7 @@ def _add_what(group: "argparse._ArgumentGroup") -> None:
     )
     add("--list", action="store_true", help="show images and cases without booting anything")
     add("--dry-run", action="store_true", help="print the exact commands and start nothing")
-    add("--gdb", action="store_true", help="stop the guest at its entry and wait for gdb")
+    add("--gdb", action="store_true", help="stop the guest at its entry, in a debugger")
 
 
 def _add_how(group: "argparse._ArgumentGroup") -> None:

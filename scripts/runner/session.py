@@ -159,6 +159,7 @@ def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -
             "console": str(folder / "console.fifo"),
             "outer": str((outer or folder).resolve()),
             "port": str(job.gdb_port),
+            "entry": hex(job.image.entry),
             "cpu": adapter.cpu,
             "program": adapter.find_program() or adapter.program,
             "name": "shadowbox-" + hashlib.sha256(os.fsencode(folder)).hexdigest()[:12],
@@ -250,6 +251,9 @@ def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
             launch = prepare(job, where, resume, outer)
             report, ending = _launch(job, launch, resume, ears)
         _note(result, report, ending)
+        if job.gdb_port and ending.kind == "" and report.end is None:
+            ending.kind = "interrupted"  # by whoever sits at gdb
+            result.interrupted = True
         resume = account.add(report, ending, where)
         if job.gdb_port:
             break

@@ -66,7 +66,8 @@ def _composed(rng: random.Random) -> bytes:
     lines.append(b"# end passed=%d failed=0 skipped=%d checks=%d" % (passed, skipped, plan))
     for _ in range(rng.choice((0, 1, 1, 2, 3))):
         at = rng.randrange(len(lines) + 1)
-        lines[at : at + rng.randrange(3)] = rng.sample(lines + _LINES, rng.randrange(3))
+        to = at + rng.randrange(3)
+        lines[at:to] = rng.sample(lines + _LINES, rng.randrange(3))
     return b"\n".join(lines) + b"\n" * rng.randrange(2)
 
 
