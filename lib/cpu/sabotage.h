@@ -28,6 +28,7 @@ enum sabotage_family {
 	FAMILY_reserved,
 	FAMILY_frames,
 	FAMILY_emulation,
+	FAMILY_nested,
 	FAMILY_permitted,
 };
 

@@ -60,7 +60,8 @@ void forget_roles(void);
 
 /* What control registers were before a change that is seen late; see events.c. */
 struct late {
-	bool wp, smep, smap, nxe, pkru; /* the old value still counts */
+	bool wp, smep, smap, pkru; /* the old value still counts */
+	unsigned nxe;		   /* for so many times MOV to CR3 */
 	uint64_t cr0, cr4;
 	uint32_t old_pkru;
 };

@@ -132,10 +132,11 @@ struct late late;
 static uint64_t cr0, cr3, cr4, efer;
 static uint32_t pkru;
 
-/* A flush is when late changes come to be seen. */
+/* A flush is when late changes come to be seen; that of EFER.NXE, which has to be followed by one,
+ * outlasts it. */
 static void see_late_changes(void)
 {
-	late = (struct late){0};
+	late = (struct late){.nxe = late.nxe};
 }
 
 static void after_change(bool *is_late, enum sabotage which, bool changed)
@@ -148,7 +149,7 @@ static void begin_case(void)
 {
 	caches_reset();
 	forget_roles();
-	see_late_changes();
+	late = (struct late){0};
 	cr0 = read_cr0();
 	cr3 = read_cr3();
 	cr4 = read_cr4();
@@ -185,6 +186,7 @@ void cache_event(enum processor_event event, uint64_t operand, const uint64_t *d
 		break;
 	case EVENT_cr3:
 		see_late_changes();
+		late.nxe -= !!late.nxe;
 		after_mov_to_cr3(operand, cr3);
 		cr3 = operand;
 		break;
@@ -198,7 +200,8 @@ void cache_event(enum processor_event event, uint64_t operand, const uint64_t *d
 		cr4 = operand;
 		break;
 	case EVENT_EFER:
-		after_change(&late.nxe, SABOTAGE_nxe_seen_late, (operand ^ efer) & EFER_NXE);
+		if ((operand ^ efer) & EFER_NXE && sabotaged(SABOTAGE_nxe_seen_late))
+			late.nxe = late.nxe ? 0 : 2;
 		efer = operand;
 		break;
 	case EVENT_PKRU:

@@ -53,6 +53,7 @@ static struct outcome attempt_other(const struct access *access)
 /* Control bits as the processor with a bug takes them. */
 struct controls {
 	uint64_t cr0, cr4;
+	bool nxe_toggled;
 	uint32_t pkru;
 };
 
@@ -70,9 +71,22 @@ static struct controls wrong_controls(const struct controls *right)
 		wrong.cr4 &= ~(CR4_PKE | CR4_PKS);
 	if (late.wp)
 		wrong.cr0 ^= CR0_WP;
+	wrong.nxe_toggled = late.nxe;
 	if (late.pkru && wrong.cr4 & CR4_PKE)
 		wrong.pkru = late.old_pkru;
 	return wrong;
+}
+
+/* Without the hooks; what EFER.NXE decides is cached. */
+static void toggle_nxe(void)
+{
+	uint64_t efer = read_msr(MSR_EFER) ^ EFER_NXE;
+
+	__asm__ volatile("wrmsr"
+			 :
+			 : "c"(MSR_EFER), "a"((uint32_t)efer), "d"((uint32_t)(efer >> 32))
+			 : "memory");
+	__asm__ volatile("mov %0, %%cr3" : : "r"(read_cr3()) : "memory");
 }
 
 /* Without the hooks. */
@@ -84,11 +98,13 @@ static void load_controls(const struct controls *from, const struct controls *to
 		__asm__ volatile("mov %0, %%cr0" : : "r"(to->cr0) : "memory");
 	if (from->cr4 != to->cr4)
 		__asm__ volatile("mov %0, %%cr4" : : "r"(to->cr4) : "memory");
+	if (from->nxe_toggled != to->nxe_toggled)
+		toggle_nxe();
 }
 
 static struct outcome attempt_with_controls(struct access access)
 {
-	struct controls right = {read_cr0(), read_cr4(), 0}, wrong;
+	struct controls right = {.cr0 = read_cr0(), .cr4 = read_cr4()}, wrong;
 	struct outcome outcome;
 
 	if (right.cr4 & CR4_PKE)

@@ -8,6 +8,7 @@
 #include "cpu/features.h"
 #include "cpu/svm_features.h"
 #include "mem/frames.h"
+#include "svm/falsify.h"
 
 #define CODE_64BIT  0xa9b /* G, L; P, S, type 11 */
 #define CODE_32BIT  0xc9b /* D instead of L */
@@ -80,7 +81,11 @@ void vmcb_set_mode(struct vmcb *vmcb, const struct svm_guest_mode *mode)
 void svm_enter(struct vmcb *vmcb, struct svm_registers *registers)
 {
 	vmcb->state.rax = registers->rax;
+	if (__builtin_expect(!!processor_event_hook, 0))
+		falsify_vmrun(vmcb);
 	svm_switch(registers, gpa_of(vmcb).value, gpa_of(host_vmcb).value);
+	if (__builtin_expect(!!processor_event_hook, 0))
+		falsify_vmexit(vmcb);
 	registers->rax = vmcb->state.rax;
 }
 

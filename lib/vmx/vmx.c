@@ -5,6 +5,7 @@
 #include "check/state.h"
 #include "cpu/vmx_features.h"
 #include "mem/frames.h"
+#include "vmx/falsify.h"
 
 #define CR0_NE		(1ull << 5)
 #define REVISION_MASK	0x7fffffffull
@@ -72,6 +73,8 @@ uint64_t vmread(enum vmcs_field field)
 	uint64_t value = 0;
 
 	must_succeed(vmread_raw(field, &value), "VMREAD");
+	if (__builtin_expect(!!processor_event_hook, 0))
+		return falsify_vmcs_field(field, value);
 	return value;
 }
 
