@@ -42,6 +42,13 @@ static bool is_reserved(enum level level, uint64_t entry)
 	return reserved_bits_set(current_format(), &rules, level, entry) != 0;
 }
 
+/* Does it fault, as it has to? Otherwise writes and fetches would go to memory that is nobody's. */
+static bool faults_as_reserved(const struct legacy_page *page, enum level level, uint64_t value)
+{
+	return is_reserved(level, value) &&
+	       attempt(read_access(page->linear, 4)).vector != NO_VECTOR;
+}
+
 /* An entry that is neither reserved nor leads where the page was is tried by reads alone: they go
  * to memory that is nobody's, or the case's own. */
 void try_legacy_entry(const struct legacy_page *page, enum level level, uint64_t value)
@@ -50,7 +57,7 @@ void try_legacy_entry(const struct legacy_page *page, enum level level, uint64_t
 
 	legacy_write(page, level, value);
 	invalidate(page->linear, INVLPG);
-	if (is_reserved(level, value))
+	if (faults_as_reserved(page, level, value))
 		try_legacy_accesses(page->linear);
 	else
 		try_legacy_reads(page->linear);

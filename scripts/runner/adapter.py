@@ -223,8 +223,9 @@ def _read_known(reader: _Reader) -> Known:
     if case.count("/") != 1:
         raise reader.error("case", f"'{case}' is not of the form image/case")
     versions = reader.text("versions", "")
-    if versions and not all(_VERSIONS.fullmatch(part) for part in versions.split(",")):
-        raise reader.error("versions", f"'{versions}' is not of the form '<8.0' or '>=7,<9'")
+    if versions and not all(_VERSIONS.fullmatch(part) for part in re.split(",| or ", versions)):
+        form = "'<8.0' or '>=7,<9 or >=10'"
+        raise reader.error("versions", f"'{versions}' is not of the form {form}")
     avoid, sometimes = reader.flag("avoid"), reader.flag("sometimes")
     if avoid and sometimes:
         raise reader.error("sometimes", "'sometimes' is for cases that are tried, not with 'avoid'")

@@ -276,11 +276,13 @@ def _numbers(version: str) -> Tuple[int, ...]:
 
 
 def version_in(version: str, wanted: str) -> bool:
-    """Is `version` inside `wanted`, such as `<8.0` or `>=7.2,<9`? An unknown version is."""
+    """Is `version` inside `wanted`, such as `<8.0` or `>=7.2,<9 or >=10`? An unknown version is."""
     have = _numbers(version)
-    if not have:
-        return True
-    for condition in filter(None, (part.strip() for part in wanted.split(","))):
+    return not have or any(_all_hold(have, span) for span in wanted.split(" or "))
+
+
+def _all_hold(have: Tuple[int, ...], span: str) -> bool:
+    for condition in filter(None, (part.strip() for part in span.split(","))):
         sign = condition.rstrip("0123456789.")
         limit = _numbers(condition)
         # 7.2.22 is "=7.2" and not ">7.2": compare as many parts as the condition names.
