@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import unittest
 import xml.etree.ElementTree as ElementTree
@@ -199,6 +200,37 @@ class Reports(Bench):
         self.assertIn('href="#mixed/bad@fake"', text)
         self.assertIn("not ok 2 - bad", text)  # its log
         self.assertIn("bad  &lt;thing&gt; &amp; ]]&gt;", text)
+        self.assertIn("<p>a bug # of theirs</p>", text)
+        self.assertIn("<p>needs vmx, which fake does not offer</p>", text)
+        self.assertIn("<title>Shadowbox ", text)
+        self.assertNotIn("did not come to its end", text)
+        # Every link has an end, and every id is there once.
+        ids = re.findall(r' id="([^"]+)"', text)
+        self.assertEqual(len(ids), len(set(ids)))
+        self.assertLessEqual(set(re.findall(r'href="#([^"]+)"', text)), set(ids))
+
+    def test_html_has_a_column_for_each_hypervisor(self) -> None:
+        self.adapter("other", "offers = ['vmx']")
+        (text,) = self.write("html", more=("--on", "fake,other", "--repeat", "2"))
+        rows = {
+            found[0]: re.findall(r"<td.*?</td>", found[1])
+            for found in re.findall(r'<tr class="case" id="([^"]+)".*?</th>(.*?)</tr>', text)
+        }
+        listed, nested = rows["mixed/listed"], rows["nested/one"]
+        self.assertIn('<td class="known" title="', listed[0])
+        self.assertIn("checks; known: a bug # of theirs", listed[0])
+        self.assertIn(f"{chr(0x25B3)} known 2 of 2</a>", listed[0])
+        self.assertIn(f"{chr(0x2717)} failed 2 of 2</a>", listed[1])
+        self.assertEqual(nested[0], "<td></td>")
+        self.assertRegex(nested[1], r'^<td class="pass" title="0\.\d+ s, \d+ checks; passed">')
+        # What is red comes before what is not.
+        self.assertLess(text.index('id="mixed"'), text.index('id="nested"'))
+        self.assertIn('<tbody class="image open" id="mixed">', text)
+        self.assertIn('<tbody class="image" id="nested">', text)
+        node = shutil.which("node")
+        if node is not None:
+            script = str(_ROOT / "scripts" / "runner" / "reports" / "results.js")
+            subprocess.run([node, "--check", script], check=True)
 
     def test_standard_output(self) -> None:
         code = f"import sys; sys.path.insert(0, {str(_ROOT / 'scripts')!r})\n"

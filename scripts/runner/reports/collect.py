@@ -82,18 +82,18 @@ def _case(job: Job, result: ImageResult, case: CaseResult) -> Case:
         record.known, record.reported = case.known.reason, case.known.reported
     if case.kind in (kinds.SKIPPED, kinds.MISSING):
         record.need = need_of(case.text)
+    about = next((c for c in job.image.cases if c.name == case.name), None)
+    if about is not None:
+        record.promise, record.manual = about.promise, about.manual
     if case.kind not in _QUIET:
         _describe(job, result, case, record)
+        record.at = case.details.get("at", about.where if about else "")
     return record
 
 
 def _describe(job: Job, result: ImageResult, case: CaseResult, record: Case) -> None:
     """What only a failure needs."""
-    about = next((c for c in job.image.cases if c.name == case.name), None)
-    if about is not None:
-        record.promise, record.manual = about.promise, about.manual
     record.details = dict(case.details)
-    record.at = case.details.get("at", about.where if about else "")
     record.description = describe_case(job, result, case, case.kind.upper())
     record.replay = replay(job, result, case)
     record.log = relative((case.folder or result.folder) / "console.log")
