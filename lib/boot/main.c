@@ -66,6 +66,8 @@ static void parse_command_line(struct run_options *options)
 			continue;
 		if (number_option(word, "resume=", &value)) {
 			options->resume = (unsigned)value;
+		} else if (number_option(word, "omit=", &value)) {
+			options->omitted = value;
 		} else if (number_option(word, "seed=", &value)) {
 			options->seed = value;
 		} else if (number_option(word, "seconds=", &value)) {

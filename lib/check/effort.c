@@ -4,6 +4,7 @@
 #include "check/options.h"
 #include "check/report.h"
 #include "cpu/control.h"
+#include "cpu/sabotage.h"
 #include "cpu/user.h"
 #include "drivers/timer.h"
 #include "mem/frames.h"
@@ -66,6 +67,8 @@ unsigned effort_shares(void)
 
 	if (run_is_exhaustive())
 		return 1;
+	if (sabotage_is_played())
+		return MOST_EFFORT_SHARES;
 	if (!nanoseconds)
 		nanoseconds = 1 + ticks_of_an_event() * GIGA / tsc_per_second();
 	shares = shares_for(nanoseconds);

@@ -2,8 +2,9 @@
  *
  * How much to try where every event of paging is dear. A shadow pager leaves the guest for each
  * INVLPG and for each first touch of a page; where its own processor is an emulated one, that takes
- * a hundred times longer than it should, and a case's minutes have to become seconds. Everywhere
- * else nothing is left out, and nothing ever where all combinations are asked for.
+ * a hundred times longer than it should, and a case's minutes have to become seconds. So it
+ * is under a bug that is played (cpu/sabotage.h), which takes many launches. Everywhere else
+ * nothing is left out, and nothing ever where all combinations are asked for.
  */
 #ifndef CHECK_EFFORT_H
 #define CHECK_EFFORT_H

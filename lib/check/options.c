@@ -72,6 +72,11 @@ bool is_avoided(const char *name)
 	return is_in(current->avoided, name);
 }
 
+bool is_omitted(unsigned index)
+{
+	return index < 64 && current->omitted >> index & 1;
+}
+
 bool is_permitted(const char *id)
 {
 	return is_in(current->permits, id);

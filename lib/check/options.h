@@ -12,6 +12,7 @@ struct run_options {
 	const char *cases;   /* globs with commas, each perhaps with #NUMBER; "" for all */
 	const char *permits; /* ids with commas */
 	const char *avoided; /* globs of cases that are known to bring this hypervisor down */
+	uint64_t omitted;    /* cases, a bit for each of the first 64 */
 	unsigned resume;
 	uint64_t seed;
 	unsigned seconds; /* 0: not told */
@@ -28,6 +29,9 @@ const struct run_options *run_options(void);
  * avoided. */
 bool is_selected(const char *name);
 bool is_avoided(const char *name);
+
+/* Whether it leaves out the image's case with this index, whatever its name. */
+bool is_omitted(unsigned index);
 
 /* Whether the command line says permit=ID: that this hypervisor is known to make use of a
  * permission that only some have (P15: address bits that are not virtualised). */

@@ -16,12 +16,17 @@ extern const struct test_case _cases[], _cases_end[];
 static unsigned passed, failed, skipped;
 static uint64_t all_checks;
 
+static bool is_to_run(const struct test_case *test)
+{
+	return is_selected(test->name) && !is_omitted((unsigned)(test - _cases));
+}
+
 static unsigned count_selected(void)
 {
 	unsigned count = 0;
 
 	for (const struct test_case *test = _cases; test < _cases_end; test++)
-		count += is_selected(test->name);
+		count += is_to_run(test);
 	return count;
 }
 
@@ -51,6 +56,8 @@ static void print_result(const struct test_case *test, unsigned number)
 	if (running.offered)
 		printf("# combinations %llu of %llu\n", (unsigned long long)running.tried,
 		       (unsigned long long)running.offered);
+	if (sabotage_is_played())
+		printf("# asked %s\n", running.sabotages);
 	if (running.asked && !running.skip_need)
 		note("%s has no combinations: all of it ran", test->name);
 }
@@ -70,7 +77,9 @@ static void run_case(const struct test_case *test, unsigned number)
 		running.skip_reason = "known to bring this hypervisor down, see its adapter";
 	} else if (needs_are_met(test->needs, &missing_text, &reason_text)) {
 		state_save();
+		forget_asked();
 		run_guarded(test);
+		print_asked(running.sabotages);
 		state_restore();
 	} else {
 		running.skip_need = missing;
@@ -102,7 +111,7 @@ int run_cases(const struct run_options *options)
 	}
 	printf("1..%u\n", planned);
 	for (const struct test_case *test = _cases; test < _cases_end; test++)
-		if (is_selected(test->name) && ++number > options->resume)
+		if (is_to_run(test) && ++number > options->resume)
 			run_case(test, number);
 	printf("# end passed=%u failed=%u skipped=%u checks=%llu\n", passed, failed, skipped,
 	       (unsigned long long)all_checks);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "check/case.h"
+#include "cpu/sabotage.h"
 
 struct running {
 	const char *name;
@@ -20,6 +21,7 @@ struct running {
 	const char *skip_need, *skip_reason;
 	bool model_mismatch;
 	char other_text[1024];
+	char sabotages[ASKED_DIGITS + 1]; /* that would have made a difference */
 };
 
 extern struct running running;

@@ -32,15 +32,26 @@ enum sabotage_family {
 	FAMILY_permitted,
 };
 
-/* Chosen ones; nothing is without the word. */
-extern bool sabotage_chosen[SABOTAGES];
+/* Chosen ones; nothing is without the word. Asked ones: see sabotaged(). */
+extern bool sabotage_chosen[SABOTAGES], sabotage_asked[SABOTAGES];
 
-/* Whether this one was chosen, or any of this family. */
+/* Whether this one was chosen, asked where it makes a difference only: a case that never asks for a
+ * bug need not run under it, which the report tells ./run sabotage. */
 static inline bool sabotaged(enum sabotage which)
 {
+	sabotage_asked[which] = true;
 	return sabotage_chosen[which];
 }
+
+/* Whether any of this family was chosen, and whether any at all: to be ready for it. */
 bool sabotaged_family(enum sabotage_family family);
+bool sabotage_is_played(void);
+
+/* Nothing was asked for so far; and what was since then, a bit for each in the order of the list,
+ * the first in the first digit's lowest. */
+#define ASKED_DIGITS ((SABOTAGES + 3) / 4)
+void forget_asked(void);
+void print_asked(char digits[ASKED_DIGITS + 1]);
 
 /* Names with commas between them. The first that is none, or NULL: all are chosen. */
 const char *choose_sabotage(const char *names);

@@ -22,8 +22,9 @@ static unsigned next_translation, next_upper;
 bool caches_are_used(void)
 {
 	return sabotaged_family(FAMILY_invalidation) || sabotaged_family(FAMILY_table_writes) ||
-	       sabotaged(SABOTAGE_caches_all_it_may) || sabotaged(SABOTAGE_globals_are_not_kept) ||
-	       sabotaged(SABOTAGE_flushes_often);
+	       sabotage_chosen[SABOTAGE_caches_all_it_may] ||
+	       sabotage_chosen[SABOTAGE_globals_are_not_kept] ||
+	       sabotage_chosen[SABOTAGE_flushes_often];
 }
 
 uint64_t current_pcid(void)
@@ -34,7 +35,7 @@ uint64_t current_pcid(void)
 static bool is_of_context(uint64_t pcid, bool global)
 {
 	return global || pcid == current_pcid() || sabotaged(SABOTAGE_pcids_are_one) ||
-	       (sabotaged(SABOTAGE_pcid_0_is_every_pcid) && !pcid);
+	       (!pcid && sabotaged(SABOTAGE_pcid_0_is_every_pcid));
 }
 
 const struct translation *cached_translation(uint64_t linear)
@@ -83,7 +84,7 @@ void remember_translation(uint64_t linear, const struct translation *translation
 		to = &translations[next_translation++ % TRANSLATIONS];
 	*to = (struct cached_translation){true, false, page, current_pcid(), *translation};
 	to->translation.cached = true;
-	if (sabotaged(SABOTAGE_globals_are_not_kept))
+	if (to->translation.global && sabotaged(SABOTAGE_globals_are_not_kept))
 		to->translation.global = false;
 }
 
@@ -128,6 +129,15 @@ void drop_upper_entries(bool by_pcid, uint64_t pcid, const uint64_t *linear)
 		    (!linear ||
 		     prefix(upper[i].linear, upper[i].level) == prefix(*linear, upper[i].level)))
 			upper[i].valid = false;
+}
+
+bool caches_hold(bool global, enum level least)
+{
+	for (unsigned i = 0; i < TRANSLATIONS; i++)
+		if (translations[i].valid && translations[i].translation.level >= least &&
+		    (translations[i].translation.global || !global))
+			return true;
+	return false;
 }
 
 void forget_everything(void)

@@ -29,6 +29,9 @@ const struct cached_entry *cached_upper_entry(uint64_t linear);
 void remember_translation(uint64_t linear, const struct translation *translation);
 void remember_upper_entry(uint64_t linear, enum level level, uint64_t table, uint64_t rights);
 
+/* Any translation that is global, or not asked to be; by an entry of this level or above. */
+bool caches_hold(bool global, enum level least);
+
 /* Which entries an operation drops. */
 struct dropping {
 	bool by_linear, by_pcid, keeps_globals;

@@ -12,13 +12,14 @@ static void after_invlpg(uint64_t linear)
 
 	if (sabotaged(SABOTAGE_invlpg_lost))
 		return;
-	drop_translations(
-		(struct dropping){.by_linear = true,
-				  .linear = linear,
-				  .by_pcid = true,
-				  .pcid = pcid,
-				  .keeps_globals = sabotaged(SABOTAGE_invlpg_keeps_globals),
-				  .one_4_kbyte = sabotaged(SABOTAGE_invlpg_drops_4_kbyte_only)});
+	drop_translations((struct dropping){
+		.by_linear = true,
+		.linear = linear,
+		.by_pcid = true,
+		.pcid = pcid,
+		.keeps_globals = caches_hold(true, PT) && sabotaged(SABOTAGE_invlpg_keeps_globals),
+		.one_4_kbyte =
+			caches_hold(false, PD) && sabotaged(SABOTAGE_invlpg_drops_4_kbyte_only)});
 	if (sabotaged(SABOTAGE_invlpg_keeps_structure_caches))
 		return;
 	drop_upper_entries(true, pcid,
@@ -33,7 +34,7 @@ static void after_mov_to_cr3(uint64_t value, uint64_t old)
 
 	if (pcide && (value & CR3_NO_FLUSH || sabotaged(SABOTAGE_no_flush_always)))
 		return;
-	if (sabotaged(SABOTAGE_mov_cr3_of_same_value_keeps_all) && value == old)
+	if (value == old && sabotaged(SABOTAGE_mov_cr3_of_same_value_keeps_all))
 		return;
 	if (!sabotaged(SABOTAGE_mov_cr3_keeps_translations))
 		drop_translations(
@@ -46,7 +47,7 @@ static void after_invpcid(uint64_t type, const uint64_t *descriptor)
 {
 	uint64_t pcid = descriptor[0] & 0xfff;
 
-	if (sabotaged(SABOTAGE_invpcid_context_takes_current))
+	if (pcid != current_pcid() && sabotaged(SABOTAGE_invpcid_context_takes_current))
 		pcid = current_pcid();
 	if (type == 0 && !sabotaged(SABOTAGE_invpcid_address_lost)) {
 		drop_translations((struct dropping){.by_linear = true,
@@ -61,7 +62,8 @@ static void after_invpcid(uint64_t type, const uint64_t *descriptor)
 		drop_upper_entries(true, pcid, NULL);
 	} else if (type == 2) {
 		drop_translations((struct dropping){
-			.keeps_globals = sabotaged(SABOTAGE_invpcid_all_keeps_globals)});
+			.keeps_globals = caches_hold(true, PT) &&
+					 sabotaged(SABOTAGE_invpcid_all_keeps_globals)});
 		drop_upper_entries(false, 0, NULL);
 	} else if (type == 3 && !sabotaged(SABOTAGE_invpcid_all_but_global_lost)) {
 		drop_translations((struct dropping){.keeps_globals = true});
@@ -80,7 +82,8 @@ static void after_mov_to_cr4(uint64_t value, uint64_t old)
 		take_into_pcid_0();
 		return;
 	}
-	if (changed & CR4_PGE && sabotaged(SABOTAGE_pge_change_keeps_globals)) {
+	if (changed & CR4_PGE && caches_hold(true, PT) &&
+	    sabotaged(SABOTAGE_pge_change_keeps_globals)) {
 		drop_translations((struct dropping){.keeps_globals = true});
 		drop_upper_entries(false, 0, NULL);
 		return;

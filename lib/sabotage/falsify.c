@@ -7,13 +7,13 @@
 /* One bit of the error code, where `when`. */
 static void lose(uint64_t *error_code, enum sabotage which, uint64_t bit, bool when)
 {
-	if (when && sabotaged(which))
+	if (when && *error_code & bit && sabotaged(which))
 		*error_code &= ~bit;
 }
 
 static void add(uint64_t *error_code, enum sabotage which, uint64_t bit, bool when)
 {
-	if (when && sabotaged(which))
+	if (when && !(*error_code & bit) && sabotaged(which))
 		*error_code |= bit;
 }
 
@@ -39,13 +39,13 @@ static void falsify_cr2(const struct operation *operation, struct outcome *outco
 {
 	uint64_t last = operation->access.linear.value + operation->bytes - 1;
 
-	if (sabotaged(SABOTAGE_cr2_is_page_aligned))
+	if (outcome->cr2 % PAGE_4K && sabotaged(SABOTAGE_cr2_is_page_aligned))
 		outcome->cr2 &= ~(PAGE_4K - 1);
-	if (sabotaged(SABOTAGE_cr2_of_first_byte))
+	if (outcome->cr2 != operation->access.linear.value && sabotaged(SABOTAGE_cr2_of_first_byte))
 		outcome->cr2 = operation->access.linear.value;
-	if (sabotaged(SABOTAGE_cr2_stays))
+	if (outcome->cr2 != operation->cr2 && sabotaged(SABOTAGE_cr2_stays))
 		outcome->cr2 = operation->cr2;
-	if (sabotaged(SABOTAGE_cr2_within_operand) && operation->pages == 2 && !operation->fetch)
+	if (operation->pages == 2 && !operation->fetch && sabotaged(SABOTAGE_cr2_within_operand))
 		outcome->cr2 =
 			outcome->cr2 >= operation->linear[1] ? last : operation->linear[1] - 1;
 }
@@ -57,17 +57,16 @@ static void falsify_memory(const struct operation *operation, const struct outco
 	uint64_t at = first->frame + (operation->linear[0] & (PAGE_4K - 1));
 	volatile uint64_t *word = identity(GPA(at));
 
-	if (sabotaged(SABOTAGE_partial_store_before_fault) && operation->pages == 2 &&
-	    operation->write && outcome->vector == VECTOR_PF &&
+	if (operation->pages == 2 && operation->write && outcome->vector == VECTOR_PF &&
 	    outcome->cr2 >= operation->linear[1] && first->found == FOUND_PAGE &&
-	    is_ram(GPA(first->frame), PAGE_4K))
+	    is_ram(GPA(first->frame), PAGE_4K) && sabotaged(SABOTAGE_partial_store_before_fault))
 		memcpy(identity(GPA(at)), operation->access.value,
 		       operation->linear[1] - operation->linear[0]);
 	if (!operation->has_data || outcome->vector != NO_VECTOR || !operation->write)
 		return;
-	if (sabotaged(SABOTAGE_read_modify_write_lost) && operation->read)
+	if (operation->read && sabotaged(SABOTAGE_read_modify_write_lost))
 		word[0] = operation->data[0];
-	if (sabotaged(SABOTAGE_store_of_16_bytes_torn) && operation->bytes == 16)
+	if (operation->bytes == 16 && sabotaged(SABOTAGE_store_of_16_bytes_torn))
 		word[1] = operation->data[1];
 }
 
@@ -76,7 +75,7 @@ void falsify(const struct operation *operation, struct outcome *outcome)
 	if (outcome->vector == VECTOR_PF) {
 		falsify_error_code(operation, &outcome->error_code);
 		falsify_cr2(operation, outcome);
-		if (sabotaged(SABOTAGE_rip_after_instruction) && !operation->fetch)
+		if (!operation->fetch && sabotaged(SABOTAGE_rip_after_instruction))
 			outcome->rip += 3;
 	} else if (outcome->vector != NO_VECTOR &&
 		   sabotaged(SABOTAGE_cr2_changed_by_other_exceptions)) {
@@ -99,6 +98,18 @@ static void change_entry(uint64_t address, uint64_t set, uint64_t clear)
 			(uint32_t)((*(volatile uint32_t *)entry | set) & ~clear);
 }
 
+static bool d_is_missing(const struct operation *operation, const struct translation *at)
+{
+	uint64_t before = at->last;
+
+	if (before & D)
+		return false;
+	return sabotaged(SABOTAGE_d_missing_in_pte + at->level - PT) ||
+	       (before & A && sabotaged(SABOTAGE_d_missing_after_read)) ||
+	       (!operation->access.user && !(at->rights & RW) &&
+		sabotaged(SABOTAGE_d_missing_when_wp_is_clear));
+}
+
 static void falsify_completed_flags(const struct operation *operation, const struct translation *at,
 				    unsigned n)
 {
@@ -106,21 +117,16 @@ static void falsify_completed_flags(const struct operation *operation, const str
 	enum level level = at->at[n];
 	bool is_last = n + 1 == at->count;
 
-	if (level <= PML4 && sabotage_chosen[SABOTAGE_a_missing_in_pml4e + PML4 - level])
+	if (!(before & A) && level <= PML4 && sabotaged(SABOTAGE_a_missing_in_pml4e + PML4 - level))
 		clear |= A;
-	if (sabotaged(SABOTAGE_flags_clear_ignored_bits) && !(before & A))
+	if (!(before & A) && before & IGNORED_9_11 && sabotaged(SABOTAGE_flags_clear_ignored_bits))
 		clear |= IGNORED_9_11;
-	if (sabotaged(SABOTAGE_d_set_in_upper_entries) && !is_last)
+	if (!is_last && sabotaged(SABOTAGE_d_set_in_upper_entries))
 		set |= D;
-	if (is_last) {
-		if (sabotage_chosen[SABOTAGE_d_missing_in_pte + level - PT] ||
-		    (sabotaged(SABOTAGE_d_missing_after_read) && before & A) ||
-		    (sabotaged(SABOTAGE_d_missing_when_wp_is_clear) && !operation->access.user &&
-		     !(at->rights & RW)))
-			clear |= D;
-		if (sabotaged(SABOTAGE_d_set_by_reads) && !operation->write)
-			set |= D;
-	}
+	if (is_last && operation->write && d_is_missing(operation, at))
+		clear |= D;
+	if (is_last && !operation->write && sabotaged(SABOTAGE_d_set_by_reads))
+		set |= D;
 	if (set | (clear & ~before) | (clear & IGNORED_9_11))
 		change_entry(at->address[n], set, clear & ~(before & (A | D)));
 }
@@ -135,10 +141,10 @@ static void falsify_denied_flags(const struct operation *operation, const struct
 			change_entry(at->address[n], A, 0);
 		return;
 	}
-	if (sabotaged(SABOTAGE_a_of_denied_accesses) && !(is_last && at->found == FOUND_RESERVED))
+	if (!(is_last && at->found == FOUND_RESERVED) && sabotaged(SABOTAGE_a_of_denied_accesses))
 		change_entry(at->address[n], A, 0);
-	if (sabotaged(SABOTAGE_d_set_by_denied_writes) && is_last && at->found == FOUND_PAGE &&
-	    operation->write)
+	if (is_last && at->found == FOUND_PAGE && operation->write && !(at->seen[n] & D) &&
+	    sabotaged(SABOTAGE_d_set_by_denied_writes))
 		change_entry(at->address[n], D, 0);
 }
 

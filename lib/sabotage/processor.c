@@ -57,17 +57,21 @@ struct controls {
 	uint32_t pkru;
 };
 
-static struct controls wrong_controls(const struct controls *right)
+static struct controls wrong_controls(const struct controls *right,
+				      const struct operation *operation)
 {
+	bool supervisor = !operation->access.user, fetch = operation->fetch;
 	struct controls wrong = *right;
 
-	if (sabotaged(SABOTAGE_wp_ignored))
+	if (supervisor && operation->write && sabotaged(SABOTAGE_wp_ignored))
 		wrong.cr0 &= ~CR0_WP;
-	if (sabotaged(SABOTAGE_smep_ignored) || late.smep)
+	if ((wrong.cr4 & CR4_SMEP && supervisor && fetch && sabotaged(SABOTAGE_smep_ignored)) ||
+	    late.smep)
 		wrong.cr4 &= ~CR4_SMEP;
-	if (sabotaged(SABOTAGE_smap_ignored) || late.smap)
+	if ((wrong.cr4 & CR4_SMAP && supervisor && !fetch && sabotaged(SABOTAGE_smap_ignored)) ||
+	    late.smap)
 		wrong.cr4 &= ~CR4_SMAP;
-	if (sabotaged(SABOTAGE_keys_ignored))
+	if (wrong.cr4 & (CR4_PKE | CR4_PKS) && sabotaged(SABOTAGE_keys_ignored))
 		wrong.cr4 &= ~(CR4_PKE | CR4_PKS);
 	if (late.wp)
 		wrong.cr0 ^= CR0_WP;
@@ -102,15 +106,16 @@ static void load_controls(const struct controls *from, const struct controls *to
 		toggle_nxe();
 }
 
-static struct outcome attempt_with_controls(struct access access)
+static struct outcome attempt_with_controls(const struct operation *operation)
 {
+	struct access access = operation->access;
 	struct controls right = {.cr0 = read_cr0(), .cr4 = read_cr4()}, wrong;
 	struct outcome outcome;
 
 	if (right.cr4 & CR4_PKE)
 		right.pkru = rdpkru();
-	wrong = wrong_controls(&right);
-	if (sabotaged(SABOTAGE_ac_ignored) && !access.user)
+	wrong = wrong_controls(&right, operation);
+	if (access.ac && !access.user && right.cr4 & CR4_SMAP && sabotaged(SABOTAGE_ac_ignored))
 		access.ac = false;
 	load_controls(&right, &wrong);
 	outcome = attempt_rightly(access);
@@ -127,7 +132,7 @@ static struct outcome attempt_under(const struct operation *operation,
 	for (unsigned i = 0; i < operation->pages; i++)
 		lend_page(operation->linear[i], &wrong[i]);
 	lend_enter();
-	outcome = attempt_with_controls(operation->access);
+	outcome = attempt_with_controls(operation);
 	lend_leave();
 	return outcome;
 }
@@ -250,14 +255,14 @@ static struct outcome attempt_wrongly(struct access access)
 		return attempt_other(&access);
 	for (unsigned i = 0; i < operation.pages; i++) {
 		translate_wrongly(&wrong[i], operation.linear[i], operation.write);
-		if (i && sabotaged(SABOTAGE_second_page_read_from_first) && !operation.write &&
-		    wrong[0].found == FOUND_PAGE && wrong[1].found == FOUND_PAGE)
+		if (i && !operation.write && wrong[0].found == FOUND_PAGE &&
+		    wrong[1].found == FOUND_PAGE && sabotaged(SABOTAGE_second_page_read_from_first))
 			wrong[1].frame = wrong[0].frame + PAGE_4K;
 		differs |= translations_differ(&wrong[i], &operation.right[i]);
 	}
 	if (caches_are_used())
 		drop_real_translations(&operation);
-	outcome = differs ? attempt_under(&operation, wrong) : attempt_with_controls(access);
+	outcome = differs ? attempt_under(&operation, wrong) : attempt_with_controls(&operation);
 	if (outcome.vector == NO_VECTOR)
 		keep_flags(&operation, wrong, differs);
 	if (caches_are_used())

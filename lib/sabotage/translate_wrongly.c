@@ -40,11 +40,11 @@ static uint64_t seen_rights(enum level level, uint64_t entry)
 
 	if (level > PML4)
 		return entry;
-	if (sabotage_chosen[SABOTAGE_rw_ignored_in_pml4e + down])
+	if (!(entry & RW) && sabotaged(SABOTAGE_rw_ignored_in_pml4e + down))
 		entry |= RW;
-	if (sabotage_chosen[SABOTAGE_us_ignored_in_pml4e + down])
+	if (!(entry & US) && sabotaged(SABOTAGE_us_ignored_in_pml4e + down))
 		entry |= US;
-	if (sabotage_chosen[SABOTAGE_xd_ignored_in_pml4e + down])
+	if (entry & XD && sabotaged(SABOTAGE_xd_ignored_in_pml4e + down))
 		entry &= ~XD;
 	return entry;
 }
@@ -55,11 +55,11 @@ static uint64_t seen_reserved_bits(const struct paging_format *format,
 {
 	uint64_t set = reserved_bits_set(format, rules, level, entry);
 
-	if (level <= PML4 && sabotage_chosen[SABOTAGE_reserved_ignored_in_pml4e + PML4 - level])
+	if (set && level <= PML4 && sabotaged(SABOTAGE_reserved_ignored_in_pml4e + PML4 - level))
 		return 0;
-	if (sabotaged(SABOTAGE_reserved_bit_51_ignored))
+	if (set & 1ull << 51 && sabotaged(SABOTAGE_reserved_bit_51_ignored))
 		set &= ~(1ull << 51);
-	if (sabotaged(SABOTAGE_xd_is_never_reserved))
+	if (set & XD && sabotaged(SABOTAGE_xd_is_never_reserved))
 		set &= ~XD;
 	return set;
 }
@@ -68,8 +68,8 @@ static bool is_global(const struct translation *to)
 {
 	uint64_t g = to->last;
 
-	if (sabotaged(SABOTAGE_g_of_upper_entries_counts))
-		for (unsigned i = 0; i < to->count; i++)
+	for (unsigned i = 0; i < to->count; i++)
+		if (to->seen[i] & ~g & G && sabotaged(SABOTAGE_g_of_upper_entries_counts))
 			g |= to->seen[i];
 	return g & G && (read_cr4() & CR4_PGE || sabotaged(SABOTAGE_g_counts_without_pge));
 }
@@ -88,9 +88,9 @@ static uint64_t seen_frame(const struct paging_format *format, const struct tran
 	if (to->level == PT && (sabotaged(SABOTAGE_wrong_4_kbyte_frame) ||
 				(entry & PS && sabotaged(SABOTAGE_ps_of_pte_taken_for_frame))))
 		frame ^= PAGE_4K;
-	if (to->level == PD && sabotaged(SABOTAGE_large_page_offset_lost))
+	if (to->level == PD && offset >= PAGE_4K && sabotaged(SABOTAGE_large_page_offset_lost))
 		frame = base;
-	if (to->level == PDPT && sabotaged(SABOTAGE_gbyte_page_offset_lost))
+	if (to->level == PDPT && offset >= PAGE_2M && sabotaged(SABOTAGE_gbyte_page_offset_lost))
 		frame = base + (offset & (PAGE_2M - 1) & ~(PAGE_4K - 1));
 	if (to->level > PT && entry & PAT_OF_LARGE_PAGE && sabotaged(SABOTAGE_pat_taken_for_frame))
 		frame ^= PAGE_4K;
@@ -120,7 +120,7 @@ static bool step(struct translation *to, const struct paging_format *format,
 	if (maps_page(format, rules, level, entry)) {
 		if (level == PD && sabotaged(SABOTAGE_rights_of_first_large_alias))
 			entry = rights_of_role(entry & ENTRY_ADDRESS, address, entry);
-		if (sabotaged(SABOTAGE_rights_of_the_last_entry_only))
+		if (to->rights != RIGHTS && sabotaged(SABOTAGE_rights_of_the_last_entry_only))
 			to->rights = RIGHTS;
 		to->rights = rights_below(to->rights, seen_rights(level, entry));
 		to->found = FOUND_PAGE;
@@ -151,7 +151,8 @@ static void walk_wrongly(struct translation *to, uint64_t linear, bool write)
 	}
 	if (to->found != FOUND_PAGE)
 		return;
-	if (to->level > PT && sabotaged(SABOTAGE_keys_of_large_pages_ignored))
+	if (to->level > PT && to->last & PROTECTION_KEY &&
+	    sabotaged(SABOTAGE_keys_of_large_pages_ignored))
 		to->last &= ~PROTECTION_KEY;
 	to->frame = seen_frame(format, to, linear, write);
 	to->global = is_global(to);

@@ -4,26 +4,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Callable, List
 
 from . import adapter as adapters_of
-from . import execution, options, output, plan, schedule, selection, session
+from . import execution, options, plan, selection, session
 from . import sabotage as sabotages
-from .choose import Choice, choose
+from .choose import choose
 from .command import Tree
 from .errors import UserError
-from .hypervisor import Adapter
 from .processes import interrupted
 from .matrix import Matrix
 from .reports import matrix as reports
-from .result import ImageResult
-from .schedule import Task
-from .session import Job
+from .sabotage_runs import Runs
 from .terminal import Terminal
 
 
@@ -51,6 +46,17 @@ def parser() -> argparse.ArgumentParser:
     add("--sample", type=options.positive, default=0, metavar="N", help="so many of the bugs")
     add("--seed", default="0", help="which ones: the same seed picks the same")
     add("--first", action="store_true", help="of each bug, nothing after the first failure")
+    add(
+        "--enough",
+        action="store_true",
+        help="each case only until it has noticed something, and each bug until it was noticed",
+    )
+    add(
+        "--keep",
+        default="",
+        metavar="FILE",
+        help="what launches showed: not launched again while image and hypervisor stay the same",
+    )
     add("--on", default="", metavar="NAME[,NAME]", help="hypervisors; auto: the first that fits")
     add("-j", "--jobs", type=options.positive, default=0, metavar="N", help="at once (CPUs)")
     add(
@@ -72,13 +78,6 @@ def main(argv: List[str], tree: Tree) -> int:
     return _Command(parser().parse_args(own), extra, tree).main()
 
 
-class _Quiet(output.Output):
-    """Failures are what is wanted here: they are counted, not told."""
-
-    def finished(self, job: Job, result: ImageResult, live: bool) -> None:
-        self.dropped(job)
-
-
 class _Command:
     def __init__(self, own: argparse.Namespace, extra: List[str], tree: Tree) -> None:
         self.own = own
@@ -94,75 +93,18 @@ class _Command:
         listed = sabotages.load_unproven(Path(__file__).with_name("unproven.toml"))
         matrix = Matrix([known[name] for name in names], listed)
         choice = choose(own.on, adapters_of.load_all(self.tree.hypervisors))
-        shared = session.Options(extra=self.extra, build=self.tree.root / "build", first=own.first)
+        shared = session.Options(extra=self.extra, build=self.tree.root / "build", seconds=1)
         made = plan.make(images, choice, shared)
         if not made.tasks:
             raise UserError("none of these images can run here")
         began = time.monotonic()
-        self._run(matrix, made.tasks, choice)
+        folder = execution.new_log_folder(self.tree.logs)
+        Runs(own, matrix, choice, folder, self.terminal).run(made.tasks)
         matrix.seconds = time.monotonic() - began
         everything = len(names) == len(known) and not own.images and not own.first
         matrix.complete = everything and not interrupted.is_set()
         self._write(matrix)
         return 130 if interrupted.is_set() else int(not matrix.good)
-
-    def _run(self, matrix: Matrix, tasks: List[Task], choice: Choice) -> None:
-        """Image after image: what comes of one is whole before the next begins."""
-        folder = execution.new_log_folder(self.tree.logs)
-        out = _Quiet(self.terminal, -1, False)
-        names = [one.name for one in matrix.sabotages]
-
-        def take(job: Job, result: ImageResult) -> None:
-            if result.interrupted:
-                return
-            if job.options.sabotage:
-                matrix.add(job.options.sabotage, result)
-            else:
-                matrix.add_clean(result)
-
-        pool = schedule.Schedule(choice, out, folder, False, take)
-        try:
-            for task in tasks:
-                self._run_one(matrix, task, names, pool, out)
-                if interrupted.is_set():
-                    break
-        finally:
-            pool.close()
-            self.terminal.status("")
-
-    def _run_one(
-        self,
-        matrix: Matrix,
-        task: Task,
-        names: List[str],
-        pool: schedule.Schedule,
-        out: output.Output,
-    ) -> None:
-        jobs = self.own.jobs or os.cpu_count() or 1
-        out.expect(1)
-        pool.run([self._under(task, "")], jobs)
-        if interrupted.is_set() or not pool.results:
-            return
-        left = [name for name in names if not (self.own.first and matrix.caught.get(name))]
-        before = {name: len(matrix.caught.get(name, [])) for name in left}
-        out.expect(len(left))
-        if left:
-            pool.run([self._under(task, name) for name in left], jobs)
-        noticed = sum(len(matrix.caught.get(name, [])) > before[name] for name in left)
-        job = task.make(task.candidates[0])
-        self.terminal.say(f"{job.name}: noticed {noticed} of {len(left)}")
-
-    def _under(self, task: Task, name: str) -> Task:
-        """The same image with a bug; without one it runs to its end in any case."""
-
-        def make(adapter: Adapter) -> Job:
-            job = task.make(adapter)
-            limit = self.own.limit * adapter.time_scale
-            first = self.own.first and bool(name)
-            job.options = replace(job.options, sabotage=name, first=first, timeout=limit)
-            return job
-
-        return Task(make, task.candidates)
 
     def _write(self, matrix: Matrix) -> None:
         made: List[tuple[str, Callable[[Matrix], str]]] = [

@@ -105,5 +105,13 @@ def _worse(case: CaseResult, other: Optional[CaseResult]) -> CaseResult:
     elif other.kind not in GREEN:
         case.text = f"{case.text}; {other.text}"
     chosen.checks += left.checks
+    chosen.asked = _either(chosen.asked, left.asked)
     chosen.seconds = max(chosen.seconds, left.seconds)
     return chosen
+
+
+def _either(one: str, other: str) -> str:
+    """Bits that are set in one of these numbers; nothing where one of them is not known."""
+    if not one or not other:
+        return ""
+    return format(int(one, 16) | int(other, 16), f"0{len(one)}x")

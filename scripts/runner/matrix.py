@@ -39,6 +39,7 @@ class Matrix:
     hypervisors: Dict[str, str] = field(default_factory=dict)  # name -> version
     seconds: float = 0.0
     launches: int = 0
+    spared: int = 0  # launches of images under bugs that they have no occasion for
     # image -> "" or sabotage -> what happened
     caught: Dict[str, List[Catch]] = field(default_factory=dict)
     broken: List[str] = field(default_factory=list)  # images that are not whole without a sabotage

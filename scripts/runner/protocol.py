@@ -22,6 +22,7 @@ _RESULT = re.compile(r"(not )?ok ([0-9]{1,6}) - (\S+)(?:\s+# SKIP\b\s*(.*))?")
 _BEGIN = re.compile(r"# begin (\S+)")
 _CHECKS = re.compile(r"# checks ([0-9]{1,15})")
 _COMBINATIONS = re.compile(r"# combinations ([0-9]{1,18}) of ([0-9]{1,18})")
+_ASKED = re.compile(r"# asked ([0-9a-f]{0,200})")
 _END = re.compile(r"# end((?: [a-z]+=[0-9]{1,15})*)")
 _PAIR = re.compile(r'([A-Za-z0-9_]+)=("[^"]*"|\S*)')
 _KEY = re.compile(r"  ([A-Za-z][A-Za-z0-9_-]*):(?: (.*))?")
@@ -49,6 +50,7 @@ class Reported:
     checks: int = 0
     tried: int = 0  # combinations of axes, of so many that are offered
     offered: int = 0
+    asked: str = ""  # the bugs that would have made a difference, as hexadecimal digits
     details: Dict[str, str] = field(default_factory=dict)
     exceptions: List[str] = field(default_factory=list)
     # As the console shows it: lines that come together took no time.
@@ -241,6 +243,10 @@ class Parser:
         else:
             self._problem("a number of combinations that belongs to no result")
 
+    def _asked(self, match: "re.Match[str]") -> None:
+        if self.report.results and self.report.begun is None:
+            self.report.results[-1].asked = match.group(1)
+
     def _end(self, match: "re.Match[str]") -> None:
         if self.report.begun is not None:
             self._problem(f"the report ends while {self.report.begun} runs")
@@ -310,6 +316,7 @@ _STATEMENTS = [
     (_BEGIN, Parser._begin),
     (_CHECKS, Parser._checks),
     (_COMBINATIONS, Parser._combinations),
+    (_ASKED, Parser._asked),
     (_PLAN, Parser._plan),
     (_END, Parser._end),
     (re.compile(r"Bail out!\s*(.*)"), Parser._bail),

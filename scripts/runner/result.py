@@ -63,6 +63,7 @@ class CaseResult:
     attempts: int = 1
     tried: int = 0  # combinations of axes, of so many that are offered
     offered: int = 0
+    asked: str = ""  # the bugs that would have made a difference, as hexadecimal digits
     details: Dict[str, str] = field(default_factory=dict)
     exceptions: List[str] = field(default_factory=list)
     stderr: str = ""  # of the launch that this case brought down
@@ -214,7 +215,7 @@ class Account:
         case = CaseResult(result.number, result.name, kind, text, result.checks)
         case.details, case.exceptions, case.folder = result.details, result.exceptions, folder
         case.seconds, case.after = result.seconds, result.after
-        case.tried, case.offered = result.tried, result.offered
+        case.tried, case.offered, case.asked = result.tried, result.offered, result.asked
         self._cases[result.number] = case
 
     def _blame(self, report: Report, what: Problem) -> Optional[CaseResult]:

@@ -52,7 +52,7 @@ class _Same:
         for at, case in enumerate(result.cases):
             if case.kind in (PASSED, SKIPPED):
                 key = (result.image, result.hypervisor, case.number, case.name, case.kind)
-                kept = self._cases.setdefault((*key, case.text, case.checks), case)
+                kept = self._cases.setdefault((*key, case.text, case.checks, case.asked), case)
                 kept.seconds = max(kept.seconds, case.seconds)
                 result.cases[at] = kept
         result.facts = self._facts.setdefault(tuple(sorted(result.facts.items())), result.facts)

@@ -11,7 +11,7 @@ import struct
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Tuple, Union
+from typing import Callable, Dict, FrozenSet, List, Optional, Tuple, Union
 
 from . import media
 from .batch import Pool
@@ -57,6 +57,7 @@ class Options:
     files: Tuple[str, ...] = ()  # of hypervisors that are not the tree's
     exhaustive: bool = False  # all combinations of the axes that cases have
     sabotage: str = ""  # bugs that the guest is to play
+    omitted: FrozenSet[str] = frozenset()  # cases that are left out
     first: bool = False  # the first failure is enough
 
 
@@ -96,6 +97,16 @@ class Job:
         silence = min(float(self.entry.silence * self.adapter.time_scale), total)
         return Limits(total * options.timeout_scale, silence * options.timeout_scale)
 
+    def selected(self) -> List[str]:
+        """The cases that are planned."""
+        names = [case.name for case in self.image.select(self.globs)]
+        return [name for name in names if name not in self.options.omitted]
+
+    def _omission(self) -> int:
+        """Those left out as the guest wants to be told: a bit for each of the image's cases."""
+        names = [case.name for case in self.image.cases]
+        return sum(1 << at for at, name in enumerate(names) if name in self.options.omitted)
+
     def avoided(self) -> List[str]:
         """Cases that would only bring this hypervisor down, as its adapter knows."""
         names = [f"{self.entry.name}/{case.name}" for case in self.image.cases]
@@ -127,6 +138,8 @@ class Job:
             words.append(f"seconds={self.options.seconds}")
         if self.options.sabotage:
             words.append(f"sabotage={self.options.sabotage}")
+        if self.options.omitted:
+            words.append(f"omit={self._omission():#x}")
         if self.options.exhaustive:
             words.append("exhaustive")
         if self.guest:
@@ -243,7 +256,7 @@ class _Listening:
 def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
     """From the first launch to the verdict."""
     result = ImageResult(job.entry.name, job.adapter.name, job.version, folder, job.repeat)
-    account = Account([case.name for case in job.image.select(job.globs)])
+    account = Account(job.selected())
     resume: Optional[int] = 0
     while resume is not None:
         where = folder / f"resume-{resume}" if resume else folder

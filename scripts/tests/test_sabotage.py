@@ -32,7 +32,16 @@ end()
 _KNOWN = "[[known]]\ncase = 'good/old'\nreason = 'it has always failed'\n"
 
 
-class Command(Bench):
+class Matrices(Bench):
+    def matrix(self, status: int, needles: List[str], *argv: str) -> Dict[str, object]:
+        file = self.root / "matrix.json"
+        self.expect(status, needles, "sabotage", "--json", str(file), *argv)
+        found = json.loads(file.read_text(encoding="utf-8"))
+        assert isinstance(found, dict)
+        return found
+
+
+class Command(Matrices):
     def setUp(self) -> None:
         super().setUp()
         self.adapter("fake", _KNOWN)
@@ -43,13 +52,6 @@ class Command(Bench):
         strings = [word for entry in _LISTED for word in ("@sabotage", *entry)]
         section = b"".join(word.encode() + b"\0" for word in strings)
         path.write_bytes(elf([(c, "") for c in ("one", "two", "old")], "good", "", section))
-
-    def matrix(self, status: int, needles: List[str], *argv: str) -> Dict[str, object]:
-        file = self.root / "matrix.json"
-        self.expect(status, needles, "sabotage", "--json", str(file), *argv)
-        found = json.loads(file.read_text(encoding="utf-8"))
-        assert isinstance(found, dict)
-        return found
 
     def test_all_is_as_it_should_be(self) -> None:
         self.guest('["lost"]', '["torn", "lost"]')
@@ -84,6 +86,70 @@ class Command(Bench):
         self.guest("[]", "[]")
         self.expect(2, ["--only: 'lots' is neither"], "sabotage", "--only", "lots")
         self.expect(2, ["cannot write /no/where"], "sabotage", "good", "--html", "/no/where")
+
+
+_SCOUTS = [
+    ("lost", "invalidation", "", "nothing is dropped"),
+    ("torn", "table_writes", "", "halves of entries are lost"),
+    ("late", "invalidation", "", "nobody has an occasion for this"),
+    ("caches_nothing", "permitted", "", "every access walks"),
+    ("caches_all_it_may", "permitted", "", "no access does"),
+]
+# "one" asks for what is lost, "two" for what is torn too; "two" under one scout only.
+_ASKING = """
+bug = words.get("sabotage", "")
+with open(image + ".launched", "a") as file:
+    file.write(f"{bug}:{words.get('omit', '')} ")
+out = int(words.get("omit", "0"), 0)
+names = [name for at, name in enumerate(("one", "two")) if not out >> at & 1]
+boot(len(names))
+for number, name in enumerate(names, 1):
+    case(number, name, "fail" if bug in ("lost", "torn") else "ok")
+    if bug:
+        say("# asked " + ("10" if name == "one" else "30" if bug == "caches_all_it_may" else "10"))
+end()
+"""
+
+
+class Saving(Matrices):
+    def setUp(self) -> None:
+        super().setUp()
+        path = self.image("good", ["one", "two"], _ASKING)
+        strings = [word for entry in _SCOUTS for word in ("@sabotage", *entry)]
+        section = b"".join(word.encode() + b"\0" for word in strings)
+        path.write_bytes(elf([("one", ""), ("two", "")], "good", "", section))
+        self.launched = Path(f"{path}.launched")
+
+    def words(self) -> List[str]:
+        """Bug and omitted cases of each launch since the last time."""
+        found = self.launched.read_text(encoding="utf-8").split()
+        self.launched.write_text("", encoding="utf-8")
+        return found
+
+    def test_what_asks_for_nothing_is_not_launched(self) -> None:
+        found = self.matrix(1, ["nothing caught: 1\n  late"], "-j1")
+        scouts = [":", "caches_nothing:", "caches_all_it_may:"]
+        self.assertEqual(self.words(), [*scouts, "lost:", "torn:0x1"])
+        self.assertEqual(found["cases"], {"good/one": ["lost"], "good/two": ["lost", "torn"]})
+
+    def test_enough(self) -> None:
+        self.matrix(1, ["2 of 3 sabotages caught, 2 of 2 cases"], "--enough", "-j1")
+        # What proves most comes first; the other bug has its turn afterwards.
+        self.assertEqual(self.words()[3:], ["lost:", "torn:0x1"])
+        self.matrix(0, ["1 of 1 sabotages caught"], "--enough", "--only", "torn")
+        self.assertEqual(self.words()[3:], ["torn:0x1"])
+
+    def test_what_is_kept_is_not_launched_again(self) -> None:
+        keep = ("--keep", str(self.root / "kept"), "--only", "lost")
+        first = self.matrix(0, ["1 of 1 sabotages caught"], *keep)
+        self.assertEqual(len(self.words()), 4)
+        with (self.root / "kept").open("a", encoding="utf-8") as file:
+            file.write('{"key": "cut o')
+        self.assertEqual(self.matrix(0, [], *keep)["sabotages"], first["sabotages"])
+        self.assertEqual(self.words(), [])
+        self.adapter("fake", "[[known]]\ncase = 'good/one'\nreason = 'so'\n")
+        self.matrix(0, [], *keep)
+        self.assertEqual(len(self.words()), 4)
 
 
 def _result(kinds: Dict[str, str]) -> ImageResult:

@@ -31,6 +31,7 @@ def figures(matrix: Matrix) -> Dict[str, Any]:
         "median_wall": matrix.median("wall"),
         "median_cpu": matrix.median("cpu"),
         "launches": matrix.launches,
+        "spared": matrix.spared,
         "seconds": round(matrix.seconds, 1),
         "complete": matrix.complete,
     }
