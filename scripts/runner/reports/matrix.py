@@ -52,7 +52,8 @@ def text(matrix: Matrix) -> str:
     lines += _many("failed on permitted behaviour", wrong)
     what = "noticed nothing and not listed" if matrix.complete else "noticed nothing of this"
     silent = [case for case in matrix.unproven_cases() if not matrix.reason_of(case)]
-    lines += _many(what, silent)
+    if not all(one.is_control for one in matrix.sabotages):
+        lines += _many(what, silent)
     lines += _many("listed as unproven, but noticed something", matrix.wrongly_listed())
     lines += _many("broken without any sabotage", matrix.broken)
     return "\n".join([*lines, _sum(matrix)]) + "\n"
