@@ -21,18 +21,18 @@ static void falsify_nested_page_fault(struct vmcb *vmcb)
 	uint64_t *info = &vmcb->control.exitinfo1;
 
 	for (unsigned bit = 0; bit < LACKING; bit++)
-		if (sabotage_chosen[SABOTAGE_exitinfo1_lacks_p + bit])
+		if (*info >> bit & 1 && sabotaged(SABOTAGE_exitinfo1_lacks_p + bit))
 			*info &= ~(1ull << bit);
 	for (unsigned i = 0; i < ADDED; i++)
-		if (sabotage_chosen[SABOTAGE_exitinfo1_adds_p + i])
+		if (!(*info & added[i]) && sabotaged(SABOTAGE_exitinfo1_adds_p + i))
 			*info |= added[i];
 	if (sabotaged(SABOTAGE_exitinfo1_bits_32_and_33_swapped))
 		*info ^= WHICH_WALK;
 	if (sabotaged(SABOTAGE_exitinfo1_bits_32_and_33_clear))
 		*info &= ~WHICH_WALK;
-	if (sabotaged(SABOTAGE_misconfiguration_is_violation))
+	if (*info & NPF_RSV && sabotaged(SABOTAGE_misconfiguration_is_violation))
 		*info &= ~NPF_RSV;
-	if (sabotaged(SABOTAGE_violation_is_misconfiguration))
+	if (!(*info & NPF_RSV) && sabotaged(SABOTAGE_violation_is_misconfiguration))
 		*info |= NPF_RSV;
 	if (sabotaged(SABOTAGE_guest_physical_is_page_aligned))
 		vmcb->control.exitinfo2 &= ~(PAGE_4K - 1);

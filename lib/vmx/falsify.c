@@ -35,10 +35,12 @@ static uint64_t falsify_qualification(uint64_t qualification)
 	static const unsigned char bits[QUALIFICATION_BITS] = {0, 1, 2, 3, 4, 5, 7, 8};
 
 	for (unsigned i = 0; i < QUALIFICATION_BITS; i++) {
-		if (sabotage_chosen[SABOTAGE_qualification_lacks_bit_0 + i])
-			qualification &= ~(1ull << bits[i]);
-		if (sabotage_chosen[SABOTAGE_qualification_adds_bit_0 + i])
-			qualification |= 1ull << bits[i];
+		uint64_t bit = 1ull << bits[i];
+
+		if (qualification & bit && sabotaged(SABOTAGE_qualification_lacks_bit_0 + i))
+			qualification &= ~bit;
+		else if (!(qualification & bit) && sabotaged(SABOTAGE_qualification_adds_bit_0 + i))
+			qualification |= bit;
 	}
 	return qualification;
 }
