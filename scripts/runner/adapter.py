@@ -149,6 +149,7 @@ def _read_top(reader: _Reader, name: str) -> Adapter:
         auto=reader.number("auto", 0),
         unproven=reader.flag("unproven"),
         tentative=reader.flag("tentative"),
+        no_kut=reader.text("no_kut", ""),
         watch_kernel=reader.flag("watch_kernel"),
         oldest=reader.text("oldest", ""),
         image=reader.choice("image", _IMAGES, "elf"),

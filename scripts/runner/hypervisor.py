@@ -107,6 +107,7 @@ class Adapter:
     auto: int = 0  # place in the order of `--on auto`; 0: never by itself
     unproven: bool = False  # written from its documents: nobody has run it yet
     tentative: bool = False
+    no_kut: str = ""  # why guests of kvm-unit-tests cannot work
     watch_kernel: bool = False  # it is the host's kernel that runs the guest
     oldest: str = ""  # the first version that will do
     image: str = "elf"
@@ -194,6 +195,8 @@ class Adapter:
         if self.machines and entry.machine not in self.machines:
             return f"needs machine {entry.machine}, which {self.name} does not have"
         if entry.foreign is not None:
+            if self.no_kut:
+                return self.no_kut
             if self.image == "rom":
                 return f"needs multiboot, by which {self.name} does not boot"
             return entry.foreign.lacks(self.program, self.command)

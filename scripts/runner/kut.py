@@ -18,6 +18,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 from . import image
 from .catalog import Entry, Foreign
 from .errors import UserError
+from .hypervisor import Adapter
 from .selection import Selected
 
 _TIMEOUT = 90  # seconds, as theirs
@@ -171,14 +172,26 @@ def _without_append(params: List[str]) -> Tuple[List[str], List[str]]:
     return rest, words
 
 
-def foreign_arguments(entry: Entry, program: str, folder: Path) -> List[str]:
+def foreign_arguments(entry: Entry, adapter: Adapter, folder: Path) -> List[str]:
     """What QEMU is told beyond the adapter's own words; nothing for images of ours."""
     foreign = entry.foreign
-    if foreign is None or not program.startswith("qemu-system-"):
+    if foreign is None or not adapter.program.startswith("qemu-system-"):
         return []
-    module = folder / "environment"
-    module.write_text(environment(), encoding="utf-8")
-    return [*foreign.devices, *foreign.params, "-initrd", str(module)]
+    words = [*foreign.devices, *foreign.params]
+    if adapter.image == "elf":
+        module = folder / "environment"
+        module.write_text(environment(), encoding="utf-8")
+        words += ["-initrd", str(module)]
+    return words
+
+
+def cd_environment(entry: Entry, program: str) -> str:
+    """The same for a guest on a CD; what QEMU's fw_cfg would say stands there elsewhere."""
+    if entry.foreign is None:
+        return ""
+    if program.startswith("qemu-system-"):
+        return environment()
+    return f"{environment()}NR_CPUS={entry.cpus}\nMEMSIZE={entry.memory}\nTEST_DEVICE=0\n"
 
 
 def environment() -> str:

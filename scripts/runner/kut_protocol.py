@@ -3,7 +3,7 @@
 
 A line `PASS: text` is a case; so are FAIL, SKIP, XFAIL, KFAIL and XPASS. SUMMARY ends the report
 and is held against the lines before it. A guest without it says what it thinks by its exit status,
-through isa-debug-exit or in a line EXIT: STATUS=n.
+through isa-debug-exit or in a line EXIT: STATUS=n or --- DONE: n ---.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ _RESULT = re.compile(r"(PASS|FAIL|SKIP|XFAIL|KFAIL|XPASS|KPASS): (.*)")
 _SUMMARY = re.compile(r"SUMMARY: (\d+) tests?(?:, (.*))?")
 _ABORT = re.compile(r"ABORT: (.*)")
 _EXIT = re.compile(r"EXIT: STATUS=(\d+)")
+_DONE = re.compile(r"--- DONE: (\d+) ---")  # where there is no device to exit by
 _XTF = re.compile(r"Test result: (SUCCESS|SKIP|ERROR|FAILURE|CRASH)")
 _XTF_STATES = {"SUCCESS": "ok", "SKIP": "skip"}
 _STATES = {"PASS": "ok", "SKIP": "skip", "XFAIL": "known", "KFAIL": "known"}
@@ -64,6 +65,8 @@ class KutParser:
             self.report.bail = abort.group(1) or "no reason given"
         elif status:
             self._status = int(status.group(1))
+        elif _DONE.match(line):
+            self._leave(int(line.split()[2]) << 1 | 1)
 
     def _take(self, state: str, text: str, line: str) -> None:
         self._tests += 1
@@ -79,6 +82,15 @@ class KutParser:
         if state in ("not ok", "known"):
             result.details["message"] = line
         self.report.results.append(result)
+
+    def _leave(self, status: int) -> None:
+        """A guest that halts for ever now; what its lines left open its status says."""
+        state = _STATUS.get(status, "not ok")
+        results = self.report.results
+        if not results or state == "not ok" and all(r.state != "not ok" for r in results):
+            self._say_status(state, status)
+        self._status = status
+        self.report.end = self.report.end or {"tests": self._tests}
 
     def _end(self, tests: int) -> None:
         if tests != self._tests:

@@ -25,7 +25,7 @@ _KEPT = 64 * 1024 * 1024
 _CONFIG = """\
 set timeout=0
 multiboot /boot/image.flat {words}
-boot
+{module}boot
 """
 
 
@@ -61,12 +61,13 @@ def missing(kind: str) -> str:
     return "" if there else f"{platform.grub} is not installed (Debian: {platform.package})"
 
 
-def make(kind: str, image: Path, words: str, cache: Path) -> Path:
+def make(kind: str, image: Path, words: str, cache: Path, module: str = "") -> Path:
     """`iso`: a CD that boots the image with a command line by BIOS and GRUB; `uefi`: by UEFI;
-    `bzimage`: a file that looks like a Linux kernel."""
+    `bzimage`: a file that looks like a Linux kernel. CDs may have a module for the image."""
     try:
         digest = hashlib.sha256(image.read_bytes())
         digest.update(b"\0" + words.encode() + b"\0" + _CONFIG.encode() + kind.encode())
+        digest.update(module.encode())
         path = cache / f"{digest.hexdigest()[:24]}.{kind}"
         if path.exists():
             os.utime(path)  # the oldest go first when room is made
@@ -78,7 +79,7 @@ def make(kind: str, image: Path, words: str, cache: Path) -> Path:
             if kind == "bzimage":
                 made.write_bytes(bzimage(image.read_bytes()))
             else:
-                _make_iso(_PLATFORMS[kind], image, words, made)
+                _make_iso(_PLATFORMS[kind], image, words, made, module)
             # At once, since another thread or run may want the same medium.
             made.replace(path)
     except OSError as error:
@@ -86,12 +87,14 @@ def make(kind: str, image: Path, words: str, cache: Path) -> Path:
     return path
 
 
-def _make_iso(platform: _Platform, image: Path, words: str, made: Path) -> None:
+def _make_iso(platform: _Platform, image: Path, words: str, made: Path, module: str) -> None:
     tree = made.parent / "tree"
     (tree / "boot" / "grub").mkdir(parents=True)
     shutil.copyfile(image, tree / "boot" / "image.flat")
     quoted = " ".join(_quote(word) for word in words.split())
-    text = _CONFIG.format(words=quoted)
+    text = _CONFIG.format(words=quoted, module="module /boot/module\n" if module else "")
+    if module:
+        (tree / "boot" / "module").write_text(module, encoding="utf-8")
     (tree / "boot" / "grub" / "grub.cfg").write_text(text, encoding="utf-8")
     command = ["grub-mkrescue", "-d", str(platform.grub)]
     command += [f"--install-modules={platform.modules}"]

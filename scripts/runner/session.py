@@ -20,7 +20,7 @@ from .errors import UserError
 from .hypervisor import Adapter, fill
 from .image import Image
 from .kernel_log import DEVICE, KernelLog
-from .kut import foreign_arguments
+from .kut import cd_environment, foreign_arguments
 from .kut_protocol import KutParser
 from .launch import Ending, Launch, Limits
 from .machine import Machine
@@ -158,7 +158,10 @@ def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -
     folder.mkdir(parents=True, exist_ok=True)
     values: Dict[str, str] = {}
     if adapter.image in media.MADE:
-        image = media.make(adapter.image, image, words, job.options.build / "media")
+        # The others' guests want their name in front, as QEMU writes it, and know no fw_cfg here.
+        module = cd_environment(job.entry, adapter.program)
+        line = f"{job.entry.name} {words}" if module else words
+        image = media.make(adapter.image, image, line, job.options.build / "media", module)
     elif adapter.image == "rom":
         values.update(_rom_values(job, words, folder))
     values.update(
@@ -184,7 +187,7 @@ def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -
     values["monitor"] = str(monitor)
     more = [fill(word, values) for word in adapter.monitor]
     more += [fill(word, values) for word in adapter.gdb] if job.gdb_port else []
-    more += foreign_arguments(job.entry, adapter.program, folder)
+    more += foreign_arguments(job.entry, adapter, folder)
     # The user's arguments are the outer machine's where there is one.
     extra = () if adapter.batch else job.options.extra
     command = adapter.build(values, [*more, *extra])

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import random
 import unittest
+from pathlib import Path
 from typing import List
 
 from support import Bench, elf
@@ -104,6 +106,8 @@ class Catalog(Bench):
             assert entry.foreign
             said = entry.foreign.lacks("qemu-system-x86_64", ["-accel", "tcg"])
             self.assertTrue(said.startswith(reason), said)
+        self.adapter("apicless", "no_kut = 'needs luck: no APIC'\noffers = ['pci']")
+        self.expect(77, ["needs luck: no APIC"], "--kut", str(self.tree), "bare", "--on=apicless")
         assert found["good"].foreign
         self.assertEqual(found["good"].foreign.lacks("bochs", []), "needs qemu: -cpu max")
 
@@ -161,6 +165,32 @@ class Lines(unittest.TestCase):
         self.assertFalse(self.report("hello\n", 0).terminal)
         self.assertEqual(self.report("PASS: a\n", 127).bail, "the guest called abort")
 
+    def test_a_guest_that_halts(self) -> None:
+        for number, states in ((0, ["ok a"]), (1, ["ok a", "not ok exit_status"])):
+            report = self.report(f"PASS: a\n--- DONE: {number} ---\n", 0, False)
+            self.assertEqual(self.states(report), states)
+            self.assertTrue(report.terminal)
+        for number, state in ((0, "ok"), (1, "not ok"), (2, "not ok"), (38, "skip")):
+            report = self.report(f"--- DONE: {number} ---\n", 0, False)
+            self.assertEqual(self.states(report), [f"{state} exit_status"])
+            self.assertEqual((report.plan, report.problems), (1, []))
+        self.assertEqual(self.report("--- DONE: 63 ---\n", 0, False).bail, "the guest called abort")
+
+    def test_anything_may_come(self) -> None:
+        rng = random.Random(5)
+        words = ["PASS: a", "FAIL: b", "SUMMARY: 1 tests", "--- DONE: 0 ---", "ABORT: x"]
+        words += [
+            "EXIT: STATUS=3",
+            "SUMMARY: 99999999999999999999 tests",
+            "\0\xff",
+            "Test result: ",
+        ]
+        for _ in range(5000):
+            text = "\n".join(rng.choice(words) for _ in range(rng.randrange(6)))
+            states = self.states(self.report(text, rng.randrange(4)))
+            if "FAIL: b\n" in text:
+                self.assertIn("not ok b", states)
+
     def test_a_status_that_contradicts_the_lines(self) -> None:
         report = self.report("PASS: a\nSUMMARY: 1 tests\n", 3)
         self.assertEqual(self.states(report), ["ok a", "not ok exit_status"])
@@ -183,6 +213,9 @@ class Lines(unittest.TestCase):
 
     def test_environment_module(self) -> None:
         self.assertRegex(kut.environment(), r"(?m)^KERNEL_VERSION=\d+$")
+        entry = kut.entry_of("one", {"smp": "2"}, Path("."))
+        self.assertIn("NR_CPUS=2\nMEMSIZE=256\n", kut.cd_environment(entry, "VBoxManage"))
+        self.assertNotIn("NR_CPUS", kut.cd_environment(entry, "qemu-system-x86_64"))
 
 
 if __name__ == "__main__":
