@@ -24,6 +24,14 @@ SUBJECT(table_neighbours, "entries next to one in use, made ready early and yet 
 
 enum { PAGES = 16, INDEX = 24, TAG = 90, ACCESSES = 6 /* of nth_access(), at both levels */ };
 
+static gpa_t frames[PAGES];
+
+static void make_frames(void)
+{
+	for (unsigned i = 0; i < PAGES; i++)
+		frames[i] = filled_frame(TAG + i);
+}
+
 /* Pages in a row, by PTEs next to each other. */
 struct row {
 	struct page page; /* the first */
@@ -39,11 +47,11 @@ static struct row make_row(const uint64_t *flags, enum level level, uint64_t cha
 		LINEAR(unused_linear().value | 5 * PAGE_1G | 9 * PAGE_2M | INDEX * PAGE_4K);
 	struct row row;
 
-	row.page = map_page_at_linear(start, PT, filled_frame(TAG), ALL);
+	row.page = map_page_at_linear(start, PT, frames[0], ALL);
 	row.entry = row.page.entry[PT];
 	for (unsigned i = 0; i < PAGES; i++) {
 		row.linear[i] = linear_plus(start, i * PAGE_4K + 16 * i);
-		row.entry[i] = (i ? filled_frame(TAG + i) : row.page.frame).value | flags[i];
+		row.entry[i] = frames[i].value | flags[i];
 	}
 	*row.page.entry[level] ^= changed;
 	invalidate(start, MOV_CR3);
@@ -74,7 +82,7 @@ static void use_row(const struct row *row, unsigned first, unsigned with, unsign
 		expect_as_modelled(nth_access(then, row->linear[(first + i) % PAGES]));
 }
 
-/* Twice: as a new table, and as one that has been in use before the flush. */
+/* Twice: as a new table, in a frame that was none before, and as one in use before the flush. */
 static void try_row(const uint64_t *flags, enum level level, uint64_t changed, unsigned n)
 {
 	struct row row = make_row(flags, level, changed);
@@ -85,7 +93,6 @@ static void try_row(const uint64_t *flags, enum level level, uint64_t changed, u
 		row.entry[i] = (row.entry[i] & ~D) ^ (i % 3 ? 0 : RW);
 	invalidate(row.page.linear, MOV_CR3);
 	use_row(&row, (n + 3) % PAGES, then, with);
-	release_pages();
 }
 
 TEST(neighbours_have_the_rights_of_the_entries_above,
@@ -96,6 +103,7 @@ TEST(neighbours_have_the_rights_of_the_entries_above,
 	uint64_t flags[PAGES];
 	unsigned n = 0;
 
+	make_frames();
 	if (has(FEATURE_nx))
 		set_efer(EFER_NXE);
 	watch_attempts();
@@ -115,6 +123,7 @@ TEST(neighbours_get_d_by_their_own_writes,
 {
 	uint64_t flags[PAGES];
 
+	make_frames();
 	watch_attempts();
 	for (unsigned n = 0; n < ACCESSES * ACCESSES; n++) {
 		for (unsigned i = 0; i < PAGES; i++)
@@ -127,6 +136,7 @@ static void try_reserved_bit(uint64_t reserved)
 {
 	uint64_t flags[PAGES];
 
+	make_frames();
 	watch_attempts();
 	for (unsigned n = 0; n < ACCESSES * ACCESSES; n++) {
 		for (unsigned i = 0; i < PAGES; i++)
@@ -175,6 +185,7 @@ TEST(entry_after_invlpg_has_the_rights_of_the_entries_above,
 	static const uint64_t changes[] = {0, RW, US, XD};
 	uint64_t flags[PAGES];
 
+	make_frames();
 	if (has(FEATURE_nx))
 		set_efer(EFER_NXE);
 	watch_attempts();
@@ -189,6 +200,5 @@ TEST(entry_after_invlpg_has_the_rights_of_the_entries_above,
 		for (unsigned n = 0; n < 48; n++)
 			edit_one(&row, (volatile uint64_t *)(uintptr_t)alias.linear.value + INDEX,
 				 n);
-		release_pages();
 	}
 }
