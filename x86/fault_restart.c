@@ -5,15 +5,13 @@
  * A page fault leaves the registers and RFLAGS as they were before the instruction; a repeated
  * string instruction stops between two elements, and its registers say which (SDM Vol. 3,
  * "Restarting of Programs or Tasks"; Vol. 2, "REP/REPE/REPZ/REPNE/REPNZ"; R19, P18). When the
- * handler has made the page present or writable and returns, the instruction does what it does
- * without a fault.
+ * handler has made the page usable and returns, the instruction does what it does otherwise.
  *
  * Here #PF has a handler of its own, on a stack of its own, which looks at the registers, repairs
  * the entry and returns. The reference is the same instruction where nothing is missing.
  *
- * Caught here: carry, stack pointer or a string's registers changed before the store is known to
- * succeed, in processors' emulators and in those that hypervisors use for tables and devices (V805,
- * XS09); faults that are not taken, or taken again after the repair (KN26).
+ * Caught here, in emulators, those of hypervisors too: flags, stack pointer or string registers set
+ * before the store is known to succeed (V805, XS09); faults not taken, or taken again (KN26).
  *
  * Not checked: RF of the saved RFLAGS; flags of repeated CMPS and SCAS; user mode.
  */
@@ -56,7 +54,6 @@ enum place { AT_RDI, AT_RSI, PUSHED, POPPED };
 /* name, code, bytes of the operand, of them in an element, place, writes, flags that are defined */
 #define OPERATIONS(X)                                                            \
 	X(adc4, "adcl %%edx, (%%rdi)", 4, 0, AT_RDI, ALWAYS, ARITH)              \
-	X(lock_xor4, "lock xorl %%edx, (%%rdi)", 4, 0, AT_RDI, ALWAYS, LOGIC)    \
 	X(inc8, "incq (%%rdi)", 8, 0, AT_RDI, ALWAYS, ARITH)                     \
 	X(shld_cl, "shldq %%cl, %%rdx, (%%rdi)", 8, 0, AT_RDI, ALWAYS, SHIFT_CL) \
 	X(bts, "btsq $63, (%%rdi)", 8, 0, AT_RDI, ALWAYS, CF)                    \
@@ -64,6 +61,7 @@ enum place { AT_RDI, AT_RSI, PUSHED, POPPED };
 	X(xadd8, "lock xaddq %%rdx, (%%rdi)", 8, 0, AT_RDI, ALWAYS, ARITH)       \
 	X(cmpxchg8, "lock cmpxchgq %%rdx, (%%rdi)", 8, 0, AT_RDI, MAYBE, ARITH)  \
 	X(cmpxchg8b, "lock cmpxchg8b (%%rdi)", 8, 0, AT_RDI, MAYBE, ARITH)       \
+	X(lock_xor4, "lock xorl %%edx, (%%rdi)", 4, 0, AT_RDI, ALWAYS, LOGIC)    \
 	X(rcl1, "rclq (%%rdi)", 8, 0, AT_RDI, ALWAYS, ARITH)                     \
 	X(rcr_cl, "rcrl %%cl, (%%rdi)", 4, 0, AT_RDI, ALWAYS, ARITH & ~OF)       \
 	X(add_load, "addq (%%rdi), %%rdx", 8, 0, AT_RDI, NEVER, ARITH)           \
@@ -287,9 +285,11 @@ static void try_operations(unsigned first, unsigned last)
 		try_operations(NTH_##first, NTH_##last); \
 	}
 
-RESTARTS(read_modify_writes_are_restarted, adc4, cmpxchg8b,
-	 "Arithmetic and exchanges leave registers and RFLAGS alone when they fault", "cmpxchg8b")
-/* Apart: an emulator of instructions may compute the new carry before it stores. */
+RESTARTS(read_modify_writes_are_restarted, adc4, bts,
+	 "Arithmetic and bit tests leave registers and RFLAGS alone when they fault", "")
+/* Both apart: an emulator of instructions may compute flags before it stores. */
+RESTARTS(locked_operations_are_restarted, xchg8, lock_xor4,
+	 "Locked instructions leave registers and RFLAGS alone when they fault", "cmpxchg8b")
 RESTARTS(rotations_through_carry_are_restarted, rcl1, rcr_cl,
 	 "RCL and RCR leave CF alone when they fault, and use it when they are restarted", "")
 RESTARTS(loads_and_stack_accesses_are_restarted, add_load, pop_memory,
