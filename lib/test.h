@@ -45,6 +45,7 @@
 #include "nested/nested_svm.h"
 #include "nested/nested_vmx.h"
 #include "nested/second_image.h"
+#include "nested/steps.h"
 #include "paging/edit.h"
 #include "paging/entry.h"
 #include "paging/legacy.h"

@@ -16,4 +16,12 @@ uint64_t l2_read_entry(const struct l2 *l2, const volatile uint8_t *entry);
 /* Where the access's instruction and the end of the worker stand in L2's linear space. */
 linear_t l2_stub(const struct l2 *l2, const struct access *access);
 
+/* Where code of the section .user.text stands there; where L2 ends, by #UD. */
+uint64_t l2_code_address(const struct l2 *l2, bool user, const void *code);
+uint64_t l2_end_of_code(const struct l2 *l2, bool user);
+
+/* What an intercepted exception says of the access that was made last. */
+struct outcome l2_exception_outcome(const struct l2 *l2, const struct l2_exit *exit,
+				    const struct l2_registers *registers);
+
 #endif

@@ -85,6 +85,8 @@ struct l2 {
 	uint64_t pdpte[4]; /* PAE: loaded by every VM entry, as they were in memory last time */
 	bool user;	   /* CPL 3 */
 	linear_t code[2];  /* the stubs' page: supervisor-mode, user-mode */
+	linear_t steps;	   /* the list of nested/steps.h, and where L1 finds it; 0 before its use */
+	gpa_t steps_frame;
 	gpa_t root, root_frame;
 	unsigned next_slot, pages;
 	const struct nested_backend *backend;

@@ -36,16 +36,27 @@ static struct code code_of(const struct l2 *l2, enum instruction instruction)
 	return (struct code){at->entry, at->touch};
 }
 
-static uint64_t in_l2(const struct l2 *l2, bool user, uint64_t address)
+uint64_t l2_code_address(const struct l2 *l2, bool user, const void *code)
 {
-	return l2->code[user].value + (address - (uintptr_t)_user);
+	return l2->code[user].value + ((uintptr_t)code - (uintptr_t)_user);
+}
+
+uint64_t l2_end_of_code(const struct l2 *l2, bool user)
+{
+	return l2_code_address(l2, user, access_user_done);
+}
+
+static const void *pointer_to(uint64_t address)
+{
+	return (const void *)(uintptr_t)address;
 }
 
 linear_t l2_stub(const struct l2 *l2, const struct access *access)
 {
 	if (access->instruction == INSTRUCTION_fetch)
 		return access->linear;
-	return LINEAR(in_l2(l2, access->user, code_of(l2, access->instruction).entry));
+	return LINEAR(l2_code_address(l2, access->user,
+				      pointer_to(code_of(l2, access->instruction).entry)));
 }
 
 struct model_processor l2_processor(const struct l2 *l2, linear_t linear)
@@ -77,8 +88,8 @@ static void save_xmm0(uint64_t value[2])
 	__asm__ volatile("movdqu %%xmm0, (%0)" : : "r"(value) : "memory");
 }
 
-static struct outcome exception_outcome(const struct l2_exit *exit,
-					const struct l2_registers *registers, uint64_t done)
+struct outcome l2_exception_outcome(const struct l2 *l2, const struct l2_exit *exit,
+				    const struct l2_registers *registers)
 {
 	struct outcome outcome = {.vector = exit->vector,
 				  .error_code = exit->error_code,
@@ -86,7 +97,7 @@ static struct outcome exception_outcome(const struct l2_exit *exit,
 				  .rip = exit->rip,
 				  .value = {registers->rax}};
 
-	if (exit->vector == VECTOR_UD && exit->rip == done)
+	if (exit->vector == VECTOR_UD && exit->rip == l2_end_of_code(l2, l2->user))
 		outcome.vector = NO_VECTOR;
 	return outcome;
 }
@@ -94,7 +105,7 @@ static struct outcome exception_outcome(const struct l2_exit *exit,
 struct l2_outcome l2_attempt(struct l2 *l2, struct access access)
 {
 	bool xmm = instruction_table[access.instruction].need == FEATURE_sse2;
-	uint64_t done = in_l2(l2, access.user, (uintptr_t)access_user_done);
+	uint64_t done = l2_end_of_code(l2, access.user);
 	struct l2_registers registers = {
 		.rax = access.value[0],
 		.rdx = access.value[1],
@@ -114,11 +125,12 @@ struct l2_outcome l2_attempt(struct l2 *l2, struct access access)
 	outcome.exited = outcome.exit.kind != L2_EXCEPTION;
 	if (outcome.exited)
 		return outcome;
-	outcome.outcome = exception_outcome(&outcome.exit, &registers, done);
+	outcome.outcome = l2_exception_outcome(l2, &outcome.exit, &registers);
 	outcome.outcome.expected_rip =
 		access.instruction == INSTRUCTION_fetch
 			? access.linear.value
-			: in_l2(l2, access.user, code_of(l2, access.instruction).touch);
+			: l2_code_address(l2, access.user,
+					  pointer_to(code_of(l2, access.instruction).touch));
 	if (xmm)
 		save_xmm0(outcome.outcome.value);
 	return outcome;

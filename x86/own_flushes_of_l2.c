@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What L2 drops itself, between one VM entry and the next exit.
+ *
+ * L2 uses a page, stores another PTE or PDE for it through a second page, executes INVLPG, MOV to
+ * CR3 or two MOVs to CR4 that change PGE, and uses the page again. No exit flushes anything for it:
+ * these instructions act on what is cached for L2's VPID or ASID (SDM Vol. 3, "Operations that
+ * Invalidate Cached Mappings"; APM Vol. 2, "TLB Management").
+ *
+ * Caught here: flushes by L2 that do nothing, that act on L1's translations, or on those of one
+ * dimension, as a hypervisor has it that counts on flushes at entries and exits (XS29, KN06, KN09).
+ *
+ * Each way to flush is used for PTEs, for PDEs that lead to another table, and for PDEs of 2-MByte
+ * pages, global or not. Not checked: VPIDs and ASIDs (vpid_own_flushes, svm_flush), that anything
+ * is stale before the flush (P10).
+ */
+#include "test.h"
+
+SUBJECT(own_flushes_of_l2, "INVLPG and MOVs to CR3 and CR4 by L2, within one VM entry");
+
+#define MANUAL                                                                           \
+	"SDM Vol. 3, \"Operations that Invalidate Cached Mappings\"; APM Vol. 2, \"TLB " \
+	"Management\""
+#define NEEDS "second_level nx"
+#define FLAGS (P | RW | US | A | D)
+#define TAG   41
+#define OTHER 42
+
+/* A page of L2's that shows one of its structures. */
+static linear_t window_to(struct l2 *l2, const struct l2_page *page, enum level level)
+{
+	struct l2_page window = l2_map(l2, PT, FLAGS, 0);
+
+	l2_write_entry(l2, &window, PT, (page->entry_gpa[level] & ~(PAGE_4K - 1)) | FLAGS);
+	return linear_plus(LINEAR(window.linear.value & ~(PAGE_4K - 1)),
+			   page->entry_gpa[level] % PAGE_4K);
+}
+
+/* In VMX non-root operation CR4.VMXE has to be 1. */
+static struct access load_cr4(linear_t linear, uint64_t cr4)
+{
+	return instruction_access(INSTRUCTION_mov_to_cr4, linear,
+				  cr4 | (has(FEATURE_svm) ? 0 : CR4_VMXE));
+}
+
+enum own_flush { WITH_INVLPG, WITH_MOV_TO_CR3, WITH_PGE };
+
+static unsigned add_flush(struct l2 *l2, enum own_flush flush, linear_t linear,
+			  struct access *steps)
+{
+	switch (flush) {
+	case WITH_INVLPG:
+		steps[0] = instruction_access(INSTRUCTION_invlpg, linear, 0);
+		return 1;
+	case WITH_MOV_TO_CR3:
+		steps[0] = instruction_access(INSTRUCTION_mov_to_cr3, linear, l2->cr3);
+		return 1;
+	default:
+		steps[0] = load_cr4(linear, l2->cr4 ^ CR4_PGE);
+		steps[1] = load_cr4(linear, l2->cr4);
+		return 2;
+	}
+}
+
+/* The entry that leads to OTHER in place of the page's own: its last entry; another page table; or
+ * in place of a large page one where OTHER is at the page's offset. */
+static uint64_t other_entry(struct l2 *l2, const struct l2_page *page, enum level changed)
+{
+	uint64_t last = *(volatile uint64_t *)page->entry[page->level];
+	uint64_t offset = page->gpa.value & (page->bytes - 1);
+	gpa_t gpa = l2_place(l2, filled_frame(OTHER), PT, false), table;
+
+	if (changed == page->level && page->level > PT) {
+		gpa.value &= ~(page->bytes - 1);
+		second_map(&l2->second, gpa_plus(gpa, offset), filled_frame(OTHER), PT, SECOND_ALL);
+	}
+	last = gpa.value | (last & ~ENTRY_ADDRESS);
+	if (changed == page->level)
+		return last;
+	table = frame_alloc();
+	((uint64_t *)identity(table))[level_index(&paging_4level, PT, page->linear.value)] = last;
+	return l2_place(l2, table, PT, false).value | P | RW | US | A;
+}
+
+/* Uses the page, replaces its entry at `changed`, flushes, uses it again. */
+static void try_own_flush(enum level level, enum level changed, uint64_t flags,
+			  enum own_flush flush)
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL, .second_of_pages = level);
+	struct l2_page page = l2_map(l2, level, FLAGS | flags, TAG);
+	struct access steps[MOST_STEPS] = {
+		read_access(page.linear, 8), fetch_access(page.linear),
+		write_access(window_to(l2, &page, changed), 8, other_entry(l2, &page, changed))};
+	unsigned again = 3;
+	struct l2_run run;
+
+	l2->cr4 |= CR4_PGE;
+	again += add_flush(l2, flush, page.linear, steps + again);
+	steps[again] = read_access(page.linear, 8);
+	steps[again + 1] = fetch_access(page.linear);
+	second_invalidate(&l2->second, SECOND_FLUSH);
+	l2_run_steps(l2, steps, again + 2, &run);
+	expect(run.done == again + 2, "%u of %u steps complete", run.done, again + 2);
+	expect(run.value[0] == frame_word(TAG) && run.value[1] == TAG,
+	       "before its flush L2 read 0x%llx", (unsigned long long)run.value[0]);
+	expect(run.value[again] == frame_word(OTHER), "after its flush L2 read 0x%llx",
+	       (unsigned long long)run.value[again]);
+	expect(run.value[again + 1] == OTHER, "after its flush L2 executed page %llu",
+	       (unsigned long long)run.value[again + 1]);
+}
+
+static void try_own_flushes(uint64_t flags, enum own_flush flush)
+{
+	try_own_flush(PT, PT, flags, flush);
+	try_own_flush(PT, PD, flags, flush);
+	try_own_flush(PD, PD, flags, flush);
+}
+
+TEST(invlpg_shows_what_l2_changed,
+     "accesses after L2's INVLPG use the PTE or PDE that L2 stored just before it", MANUAL, NEEDS)
+{
+	try_own_flushes(0, WITH_INVLPG);
+	try_own_flushes(G, WITH_INVLPG);
+}
+
+TEST(mov_to_cr3_shows_what_l2_changed,
+     "accesses after L2's MOV to CR3 use the PTE or PDE that L2 stored just before it", MANUAL,
+     NEEDS)
+{
+	if (!has(FEATURE_svm) && !vmx_lets_guests_load_cr3())
+		end_case_skipped("no_cr3_load_exiting", "CR3-load exiting cannot be turned off");
+	try_own_flushes(0, WITH_MOV_TO_CR3);
+}
+
+TEST(a_change_of_pge_shows_what_l2_changed,
+     "accesses after L2's change of CR4.PGE use the PTE or PDE that L2 stored just before it",
+     MANUAL, NEEDS " pge")
+{
+	try_own_flushes(0, WITH_PGE);
+	try_own_flushes(G, WITH_PGE);
+}
