@@ -164,6 +164,48 @@ class Compare(Bench):
         new = self.run_file("new", cases)
         self.expect(0, ["slower: 1\n  i/c7@h"], "compare", old, new)
 
+    def test_changes_of_verdicts_that_are_no_failures(self) -> None:
+        old = {"a": "known", "b": "passed", "c": "skipped", "d": "failed", "e": "failed"}
+        new = {"a": "passed", "b": "mismatch", "c": "passed", "d": "crashed", "e": "skipped"}
+        words = ["otherwise changed: 4\n  i/a@h: known -> passed\n  i/b@h: passed -> mismatch\n"]
+        words += ["  i/c@h: skipped -> passed\n  i/d@h: failed -> crashed"]
+        words += ["newly skipped: 1\n  i/e@h: was failed"]
+        self.expect(1, words, "compare", self.run_file("old", old), self.run_file("new", new))
+
+    def test_one_hypervisor_with_another(self) -> None:
+        self.image("a", ["one", "two"], _GOOD)
+        self.adapter("other", "[machines]\nany = 'm'\npc = 'm'\nq35 = 'q'")
+        old, new = str(self.root / "old"), str(self.root / "new")
+        self.expect(0, [], "--on", "fake", "--json", old)
+        self.image("b", ["one", "two"], _GOOD, "needs = vmx")
+        self.image("c", ["one"], 'boot(1); case(1, "one", "fail"); end()')
+        self.expect(1, [], "--on", "other", "--json", new)
+        words = ["on: fake -> other\n", "new failures: 1\n  c/one: failed"]
+        self.expect(1, words, "compare", old, new)
+        self.expect(1, ["gone: 1\n  c: all 1 case\n"], "compare", new, old)
+        self.adapter("fake", "offers = ['vmx']")
+        self.expect(1, [], "--on", "fake,other", "--machine", "pc,q35", "--json", old)
+        words = ["no hypervisor is in both", "fake; other,machine=pc; other,machine=q35 in the"]
+        self.expect(2, words, "compare", old, new)
+        words = ["--on", "fake", "--on", "other,machine=q35"]
+        said = ["on: fake -> other,machine=q35", "b: all 2 cases: needs vmx, which other,"]
+        out = self.expect(1, said, "compare", *words, old, old)
+        self.assertNotIn("new failures", out)  # it fails on both
+        words = ["--on", "other,machine=pc", "--on", "other,machine=q35"]
+        self.expect(0, [], "compare", *words, old, old)
+        self.expect(0, ["no case differs"], "compare", "--on", "fake", old, old)
+        self.expect(2, ["--on pc: there are no results of it"], "compare", "--on", "pc", old, old)
+        self.expect(2, ["for both files, or one for each"], "compare", *["--on", "x"] * 3, old, old)
+
+    def test_whole_images_that_are_gone_or_new(self) -> None:
+        self.image("a", ["one", "two"], _GOOD)
+        self.image("b", ["one", "two"], _GOOD)
+        old, new = str(self.root / "old"), str(self.root / "new")
+        self.expect(0, [], "--json", old)
+        self.expect(0, [], "a", "--json", new)
+        self.expect(1, ["gone: 1\n  b@fake: all 2 cases\n"], "compare", old, new)
+        self.expect(0, ["new cases: 1\n  b@fake: all 2 cases\n"], "compare", new, old)
+
     def test_usage(self) -> None:
         old = self.run_file("old", {"a": "passed"})
         self.expect(2, ["nowhere: No such file"], "compare", old, "nowhere")
