@@ -207,6 +207,24 @@ TEST(a_load_of_pdptes_can_violate,
 	expect(exit.rip == page.linear.value, "RIP 0x%llx", (unsigned long long)exit.rip);
 }
 
+TEST(a_load_of_pdptes_sets_the_accessed_flag,
+     "MOV to CR3 in PAE mode sets the accessed flag of the EPT entry for the PDPT, not dirty",
+     "SDM Vol. 3, \"Accessed and Dirty Flags for EPT\"", NEEDS " ept_accessed_dirty")
+{
+	struct l2 *l2 = l2_start(L2_PAE, .accessed_dirty = true);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 28);
+	struct l2_exit exit;
+	uint64_t flags;
+
+	second_set_flags(&l2->second, false, false);
+	second_invalidate(&l2->second, SECOND_FLUSH);
+	exit = load_cr3(l2, &page);
+	expect(completed(&exit, &page), "exit kind %u, reason %llu, vector %u", exit.kind,
+	       (unsigned long long)exit.reason, exit.vector);
+	flags = *second_entry(&l2->second, l2->root, PT) & (EPT_A | EPT_D);
+	expect(flags == EPT_A, "the flags are 0x%llx", (unsigned long long)flags);
+}
+
 TEST(a_bad_pdpte_is_a_fault_of_l2,
      "MOV to CR3 in PAE mode of a PDPT with a reserved bit set is #GP "
      "in L2, not an exit",

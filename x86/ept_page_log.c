@@ -123,6 +123,25 @@ TEST(logged_addresses_are_of_pages, "bits 11:0 of what is logged are 0", MANUAL,
 		       (unsigned long long)entries[LAST_INDEX - i]);
 }
 
+TEST(a_write_to_a_large_page_is_logged_with_its_4_kbytes,
+     "of a page that one large entry maps the 4 KBytes are logged that were written", MANUAL,
+     NEEDS " ept_2m")
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL, .accessed_dirty = true, .second_of_pages = PD);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 52);
+	gpa_t log = start_log();
+
+	expect(page.gpa.value % PAGE_2M >= PAGE_4K, "the page is at 0x%llx",
+	       (unsigned long long)page.gpa.value);
+	second_set_flags(&l2->second, false, false);
+	second_invalidate(&l2->second, SECOND_FLUSH);
+	expect_l2_completes(l2, write_access(page.linear, 8, 1));
+	expect(times_in_log(log, page.gpa) == 1, "the 4 KBytes are in the log %u times",
+	       times_in_log(log, page.gpa));
+	expect(times_in_log(log, GPA(page.gpa.value & ~(PAGE_2M - 1))) == 0,
+	       "the page's first 4 KBytes are in the log");
+}
+
 TEST(a_full_log_does_not_stop_what_needs_no_flag,
      "a write for which every flag is set already completes with a full log", MANUAL, NEEDS)
 {

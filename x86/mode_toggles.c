@@ -22,7 +22,10 @@
 
 SUBJECT(mode_toggles, "WP, SMEP, SMAP, AC and NXE changed while translations are cached");
 
-#define MANUAL "SDM Vol. 3, \"Determination of Access Rights\""
+#define MANUAL	"SDM Vol. 3, \"Determination of Access Rights\""
+#define CR0_MP	(1ull << 1) /* bits that mean nothing to paging */
+#define CR4_TSD (1ull << 2)
+#define CR4_PCE (1ull << 8)
 
 enum { WITH_WP = 1, WITH_SMEP = 2, WITH_SMAP = 4, SETTINGS = 8 };
 
@@ -154,6 +157,44 @@ TEST(wp_toggles_between_writes_to_a_shared_frame,
 			expect_as_modelled(as_user(read_access(now->target, 8)));
 			edit_entry(&now->page, (enum level)level, INVLPG, .clear = A | D);
 		}
+	}
+}
+
+/* Each setting changed by a MOV that changes another bit of the register, too. */
+static void try_companion(void (*set)(uint64_t), void (*clear)(uint64_t), uint64_t setting,
+			  uint64_t companion, uint64_t flags)
+{
+	for (int level = PT; level <= (int)largest_page(); level++) {
+		struct subject subject = map_subject((enum level)level, flags, 31);
+
+		clear(setting | companion);
+		for (unsigned i = 0; i < 4; i++) {
+			invalidate(subject.target, INVLPG);
+			use_by_all(subject.target);
+			(i & 1 ? clear : set)(setting | companion);
+			for (unsigned n = 0; n < ACCESS_WAYS; n++)
+				expect_as_modelled(
+					nth_access((n + 4 * i) % ACCESS_WAYS, subject.target));
+		}
+	}
+}
+
+TEST(settings_take_effect_beside_other_bits,
+     "WP, SMEP and SMAP decide also when the MOV that changes them changes another bit", MANUAL, "")
+{
+	static const uint64_t of_cr0[] = {CR0_AM, CR0_MP};
+	static const uint64_t of_cr4[] = {CR4_TSD, CR4_PCE};
+
+	for (unsigned i = 0; i < COUNT_OF(of_cr0); i++)
+		try_companion(set_cr0, clear_cr0, CR0_WP, of_cr0[i], P | US);
+	for (unsigned i = 0; i < COUNT_OF(of_cr4); i++) {
+		if (has(FEATURE_smep))
+			try_companion(set_cr4, clear_cr4, CR4_SMEP, of_cr4[i], P | RW | US);
+		if (has(FEATURE_smap))
+			try_companion(set_cr4, clear_cr4, CR4_SMAP, of_cr4[i], P | RW | US);
+		if (has(FEATURE_smep) && has(FEATURE_smap))
+			try_companion(set_cr4, clear_cr4, CR4_SMAP, CR4_SMEP | of_cr4[i],
+				      P | RW | US);
 	}
 }
 

@@ -159,6 +159,24 @@ static void expect_pdpte_fault(struct l2 *l2, struct access access, uint64_t err
 	       (unsigned long long)outcome.exit.gpa);
 }
 
+TEST(a_pdpt_lies_where_bits_11_to_5_of_cr3_say,
+     "the PDPT of a PAE guest is found at any multiple of 32 bytes in its page", MANUAL, NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_PAE);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 28);
+	char *memory = identity(l2->root_frame);
+	uint64_t pdptes[4];
+
+	memcpy(pdptes, memory, sizeof(pdptes));
+	for (unsigned at = 0; at < PAGE_4K; at = at ? 2 * at : sizeof(pdptes)) {
+		memset(memory, 0, PAGE_4K);
+		memcpy(memory + at, pdptes, sizeof(pdptes));
+		l2->cr3 = l2->root.value + at;
+		second_invalidate(&l2->second, SECOND_FLUSH_ALL);
+		expect_l2_read(l2, read_access(page.linear, 4), (uint32_t)frame_word(28));
+	}
+}
+
 TEST(pdptes_are_read_through_nested_tables,
      "PDPTEs that nested tables do not let be read as a user write are #NPF in the walk", MANUAL,
      NEEDS)

@@ -104,6 +104,23 @@ TEST(vmfunc_switches_to_another_ept_pointer,
 		expect_switched(&s, (unsigned)random_below(&random, CONTEXTS), i & 1);
 }
 
+TEST(vmfunc_stores_the_index,
+     "where EPT violations can be #VE, VMFUNC stores its index as the VMCS's EPTP index", MANUAL,
+     NEEDS " ept_violation_ve")
+{
+	static const uint16_t order[] = {2, 1, 3, 0};
+	struct switching s = start();
+
+	for (unsigned i = 0; i < 2 * COUNT_OF(order); i++) {
+		unsigned index = order[i % COUNT_OF(order)] % CONTEXTS;
+
+		vmwrite(VMCS_EPTP_INDEX, 0x55);
+		expect_switched(&s, index, i & 1);
+		expect(vmread(VMCS_EPTP_INDEX) == index, "index %llu instead of %u",
+		       (unsigned long long)vmread(VMCS_EPTP_INDEX), index);
+	}
+}
+
 /* mov (%rdi), %rbx; vmfunc; mov (%rdi), %rdx; ud2 */
 static const uint8_t read_switch_read[] = {0x48, 0x8b, 0x1f, 0x0f, 0x01, 0xd4,
 					   0x48, 0x8b, 0x17, 0x0f, 0x0b};
