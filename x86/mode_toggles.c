@@ -61,6 +61,7 @@ static void try_change(const struct subject *subject, unsigned from, unsigned to
 	*(volatile uint64_t *)entry &= ~D;
 	invalidate(subject->target, MOV_CR3);
 	use_by_all(subject->target);
+	attempt(nth_access(first % ACCESS_WAYS, subject->target)); /* what it asks for, last */
 	change_setting(from, to);
 	for (unsigned n = 0; n < ACCESS_WAYS; n++)
 		expect_as_modelled(nth_access((first + n) % ACCESS_WAYS, subject->target));
@@ -167,14 +168,14 @@ static void try_companion(void (*set)(uint64_t), void (*clear)(uint64_t), uint64
 	for (int level = PT; level <= (int)largest_page(); level++) {
 		struct subject subject = map_subject((enum level)level, flags, 31);
 
-		clear(setting | companion);
-		for (unsigned i = 0; i < 4; i++) {
+		for (unsigned n = 0; n < ACCESS_WAYS; n++) {
+			clear(setting | companion);
 			invalidate(subject.target, INVLPG);
-			use_by_all(subject.target);
-			(i & 1 ? clear : set)(setting | companion);
-			for (unsigned n = 0; n < ACCESS_WAYS; n++)
-				expect_as_modelled(
-					nth_access((n + 4 * i) % ACCESS_WAYS, subject.target));
+			attempt(nth_access(n, subject.target));
+			set(setting | companion);
+			expect_as_modelled(nth_access(n, subject.target));
+			clear(setting | companion);
+			expect_as_modelled(nth_access(n, subject.target));
 		}
 	}
 }
