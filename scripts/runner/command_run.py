@@ -8,11 +8,12 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from . import adapter as adapters_of
 from . import batch, completion, debug, doctor, execution, flavour
 from . import kut, options, plan, schedule, selection, session, terminal
+from . import result as kinds
 from .choose import Choice, choose
 from .command import Tree
 from .errors import UserError
@@ -22,6 +23,7 @@ from .reports import writer
 from .selection import Selected
 
 _UNTESTABLE = 125  # what git bisect takes for "skip this commit"
+_MOST_NAMES = 3  # of images that are left out for one reason
 
 
 def main(argv: List[str], tree: Tree) -> int:
@@ -113,10 +115,21 @@ class Run:
             exhaustive="exhaustive" in self.options.group,
         )
         made = plan.make(images, choice, shared)
-        for _, left in made.left_out:
-            word = self.terminal.verdict(left.verdict)
-            self.terminal.say(f"{word} {left.image}: {left.plan_reason}")
+        self._left_out(made)
         return made
+
+    def _left_out(self, made: plan.Plan) -> None:
+        """Many with one reason share a line; what is no failure is not said when quiet."""
+        reasons: Dict[Tuple[str, str], List[str]] = {}
+        for _, left in made.left_out:
+            reasons.setdefault((left.verdict, left.plan_reason), []).append(left.image)
+        for (verdict, reason), names in reasons.items():
+            if self.options.quiet and verdict in kinds.GREEN:
+                continue
+            if len(names) > _MOST_NAMES and not self.options.verbose:
+                names = [f"{len(names)} images"]
+            for name in names:
+                self.terminal.say(f"{self.terminal.verdict(verdict)} {name}: {reason}")
 
     def _dry_run(self, tasks: List[schedule.Task]) -> int:
         for task in tasks:

@@ -82,6 +82,12 @@ class Usage(Bench):
     def test_nobody_offers_what_the_image_needs(self) -> None:
         self.image("nested", ["one"], _GOOD, "needs = vmx")
         self.expect(77, ["skipped nested: needs vmx, which fake does not offer"])
+        self.assertNotIn("skipped nested", self.expect(77, [], "--quiet"))
+        for name in ("b", "c", "d"):
+            self.image(name, ["one"], _GOOD, "needs = vmx")
+        self.expect(77, ["skipped 4 images: needs vmx, which fake does not offer"])
+        self.expect(77, ["skipped c: needs vmx, which fake does not offer"], "--verbose")
+        self.expect(1, ["missing need 4 images: needs vmx"], "--quiet", "--require", "vmx")
 
 
 class Selection(Bench):
