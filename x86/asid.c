@@ -87,6 +87,28 @@ TEST(asids_are_kept_apart, "the same linear address under several ASIDs leads to
 	visit_spaces(FLAGS);
 }
 
+TEST(each_bit_of_an_asid_keeps_translations_apart,
+     "two ASIDs that differ in one bit lead each to its own frame", TAGS, NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	linear_t linear = l2_map(l2, PT, FLAGS, 64).linear;
+	uint64_t cr3[] = {l2->cr3, 0};
+
+	l2_new_space(l2);
+	cr3[1] = l2->cr3;
+	l2_map(l2, PT, FLAGS, 65);
+	for (unsigned bit = 1; 1 + bit < svm_asids(); bit *= 2) {
+		second_invalidate(&l2->second, SECOND_FLUSH_ALL);
+		for (unsigned i = 0; i < 8; i++) {
+			control(l2)->guest_asid = i & 1 ? 1 ^ bit : 1;
+			if (!control(l2)->guest_asid)
+				control(l2)->guest_asid = 2; /* 0 is the host's */
+			l2->cr3 = cr3[i & 1];
+			expect_l2_read(l2, read_access(linear, 8), frame_word(64 + (i & 1)));
+		}
+	}
+}
+
 TEST(global_translations_are_kept_apart, "a global translation is used under its own ASID only",
      TAGS, NEEDS)
 {

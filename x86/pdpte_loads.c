@@ -126,3 +126,49 @@ TEST(umip_does_not_load, "A change of CR4.UMIP does not load the PDPTEs", MANUAL
 {
 	try_change_without_load(INSTRUCTION_mov_to_cr4, read_cr4, CR4_UMIP);
 }
+
+/* A change that loads, or MOV to CR3. */
+static void load_by(enum instruction to, uint64_t bit)
+{
+	if (to == INSTRUCTION_mov_to_cr3)
+		mov_to_cr3(read_cr3());
+	else
+		expect_mov_completes(to, (to == INSTRUCTION_mov_to_cr0 ? read_cr0() : read_cr4()) ^
+						 bit);
+}
+
+/* The PDPTE of a GByte leads to the one directory, the other, and nowhere. */
+static void try_pdpte(const struct pdpte_scene *scene, unsigned number, enum instruction to,
+		      uint64_t bit)
+{
+	volatile uint64_t *pdpte = scene->pdpte + number - SCENE_PDPTE;
+	const uint64_t was = *pdpte, values[] = {scene->good, scene->other, 0, scene->other};
+	struct access read = read_scene_page(scene);
+
+	read.linear.value = (read.linear.value & (PAGE_1G - 1)) + number * PAGE_1G;
+	for (unsigned i = 0; i < COUNT_OF(values); i++) {
+		*pdpte = values[i];
+		load_by(to, bit);
+		invalidate(read.linear, INVLPG);
+		if (values[i])
+			expect_read(read, (uint32_t)frame_word(values[i] == scene->good ? 1 : 2));
+		else
+			expect_page_fault(read, 0);
+	}
+	*pdpte = was;
+	mov_to_cr3(read_cr3());
+}
+
+TEST(each_pdpte_is_loaded, "Each load loads the PDPTEs of the second, third and fourth GByte",
+     MANUAL, "pae pge")
+{
+	struct pdpte_scene scene;
+
+	set_register_scene(&scene);
+	for (unsigned number = 1; number < 4; number++) {
+		try_pdpte(&scene, number, INSTRUCTION_mov_to_cr3, 0);
+		try_pdpte(&scene, number, INSTRUCTION_mov_to_cr4, CR4_PGE);
+		try_pdpte(&scene, number, INSTRUCTION_mov_to_cr4, CR4_PSE);
+		try_pdpte(&scene, number, INSTRUCTION_mov_to_cr0, CR0_CD);
+	}
+}

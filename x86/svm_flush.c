@@ -98,6 +98,7 @@ static void expect_tag(struct moved *moved, uint32_t tag)
 {
 	expect_l2_read(moved->l2, read_access(moved->page.linear, 8), frame_word(tag));
 	expect_l2_read(moved->l2, as_user(read_access(moved->page.linear, 8)), frame_word(tag));
+	expect_l2_read(moved->l2, fetch_access(moved->page.linear), tag);
 }
 
 static void try_tlb_control(uint8_t value, uint64_t flags)

@@ -100,6 +100,28 @@ TEST(each_task_has_its_own_pdptes,
 	try_switches();
 }
 
+/* The other task's PDPT at every place that CR3 can name, in a page that holds nothing else. */
+TEST(pdpts_of_tasks_lie_anywhere,
+     "Under PAE paging bits 11:5 of the CR3 that a task switch loads say where the PDPT lies",
+     "SDM Vol. 3, \"PDPTE Registers\"", "pae")
+{
+	struct two_roots two;
+	uint64_t pdptes[4];
+	gpa_t page;
+
+	run_under_pae();
+	make_two_roots(&two);
+	page = two.other.address;
+	memcpy(pdptes, identity(page), sizeof(pdptes));
+	for (uint32_t at = sizeof(pdptes); at < PAGE_4K; at *= 2) {
+		memset(identity(page), 0, PAGE_4K);
+		two.other.address = gpa_plus(page, at);
+		memcpy(identity(two.other.address), pdptes, sizeof(pdptes));
+		set_task(&two.scene, two.other.address, two.page.linear);
+		expect_switch(&two, switch_access());
+	}
+}
+
 /* Each side's entry is edited, without any invalidation, while the other side's root is loaded, or
  * before the switch away from it: either way CR3 changes twice before it is used again. */
 /* The other task's page gets a page table of its own again, with another frame. */
