@@ -2,6 +2,7 @@
 #include "check/task_scene.h"
 
 #include "check/state.h"
+#include "cpu/control.h"
 #include "cpu/descriptor.h"
 #include "libc/string.h"
 #include "mem/frames.h"
@@ -157,6 +158,7 @@ struct outcome switch_task(struct access access)
 	struct outcome outcome = attempt(access);
 
 	__asm__ volatile("clts"); /* each switch sets CR0.TS */
+	processor_event(EVENT_cr3, read_cr3(), NULL);
 	return outcome;
 }
 

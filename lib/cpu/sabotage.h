@@ -27,6 +27,7 @@ enum sabotage_family {
 	FAMILY_faults,
 	FAMILY_reserved,
 	FAMILY_frames,
+	FAMILY_pdptes,
 	FAMILY_emulation,
 	FAMILY_nested,
 	FAMILY_permitted,

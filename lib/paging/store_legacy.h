@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "cpu/features.h"
+#include "paging/store.h"
 
 struct legacy_store {
 	const char *name;
@@ -18,6 +19,7 @@ struct legacy_store {
 	void (*store_word)(volatile uint32_t *word, uint32_t value);
 	void (*store_entry)(volatile uint64_t *entry, uint64_t value);
 	enum feature need;
+	enum store like; /* of store.h, for sabotage */
 };
 
 /* In groups, by what an emulator of instructions would share. */

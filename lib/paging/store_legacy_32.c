@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "paging/store_legacy_parts.h"
 
+#include "cpu/sabotage.h"
+
 static void mov4(word_ptr word, uint32_t value)
 {
 	__asm__ volatile("movl %1, %0" : "=m"(*word) : "r"(value));
@@ -126,26 +128,31 @@ static void store_sub(word_ptr word, uint32_t value)
 }
 
 static const struct legacy_store moves[] = {
-	{"mov of 4 bytes", mov4, NULL, ALWAYS}, {"mov of 2 bytes", mov2, NULL, ALWAYS},
-	{"mov of 1 byte", mov1, NULL, ALWAYS},	{"xor", store_xor, NULL, ALWAYS},
-	{"sub", store_sub, NULL, ALWAYS},	{0},
+	{"mov of 4 bytes", mov4, NULL, ALWAYS, STORE_MOV4},
+	{"mov of 2 bytes", mov2, NULL, ALWAYS, STORE_MOV2},
+	{"mov of 1 byte", mov1, NULL, ALWAYS, STORE_MOV1},
+	{"xor", store_xor, NULL, ALWAYS, STORE_ADD},
+	{"sub", store_sub, NULL, ALWAYS, STORE_ADD},
+	{0},
 };
 
 static const struct legacy_store crossing[] = {
-	{"mov of 4 bytes across words", mov4_crossing, NULL, ALWAYS},
-	{"mov of 2 bytes across words", mov2_crossing, NULL, ALWAYS},
+	{"mov of 4 bytes across words", mov4_crossing, NULL, ALWAYS, STORE_MOV4_CROSSING},
+	{"mov of 2 bytes across words", mov2_crossing, NULL, ALWAYS, STORE_MOV2_CROSSING},
 	{0},
 };
 
 static const struct legacy_store locked[] = {
-	{"xchg", store_xchg, NULL, ALWAYS},
-	{"lock cmpxchg that fails, then one that succeeds", store_cmpxchg, NULL, ALWAYS},
-	{"lock cmpxchg8b of two words", store_cmpxchg8b, NULL, FEATURE_cmpxchg8b},
-	{"lock cmpxchg8b", NULL, store_cmpxchg8b_of_entry, FEATURE_cmpxchg8b},
-	{"lock and, lock or", store_lock_and_or, NULL, ALWAYS},
-	{"lock btc", store_lock_btc, NULL, ALWAYS},
-	{"lock btc with a bit offset beyond the operand", store_lock_btc_far, NULL, ALWAYS},
-	{"lock xadd", store_lock_xadd, NULL, ALWAYS},
+	{"xchg", store_xchg, NULL, ALWAYS, STORE_XCHG},
+	{"lock cmpxchg that fails, then one that succeeds", store_cmpxchg, NULL, ALWAYS,
+	 STORE_CMPXCHG},
+	{"lock cmpxchg8b of two words", store_cmpxchg8b, NULL, FEATURE_cmpxchg8b, STORE_CMPXCHG8B},
+	{"lock cmpxchg8b", NULL, store_cmpxchg8b_of_entry, FEATURE_cmpxchg8b, STORE_CMPXCHG8B},
+	{"lock and, lock or", store_lock_and_or, NULL, ALWAYS, STORE_LOCK_AND_OR},
+	{"lock btc", store_lock_btc, NULL, ALWAYS, STORE_LOCK_BTC},
+	{"lock btc with a bit offset beyond the operand", store_lock_btc_far, NULL, ALWAYS,
+	 STORE_LOCK_BTC},
+	{"lock xadd", store_lock_xadd, NULL, ALWAYS, STORE_LOCK_XADD},
 	{0},
 };
 
@@ -164,13 +171,15 @@ bool legacy_store(const struct legacy_store *method, volatile void *entry, unsig
 {
 	if (method->need != ALWAYS && !has(method->need))
 		return false;
+	if (method->store_entry && bytes != 8)
+		return false;
 	if (method->store_entry) {
+		method->store_entry(entry, value);
+	} else {
 		if (bytes == 8)
-			method->store_entry(entry, value);
-		return bytes == 8;
+			method->store_word((word_ptr)entry + 1, (uint32_t)(value >> 32));
+		method->store_word(entry, (uint32_t)value);
 	}
-	if (bytes == 8)
-		method->store_word((word_ptr)entry + 1, (uint32_t)(value >> 32));
-	method->store_word(entry, (uint32_t)value);
+	processor_event(EVENT_STORE, (uintptr_t)entry, &(uint64_t){method->like});
 	return true;
 }

@@ -153,34 +153,35 @@ static void store_fistp_of_entry(entry_ptr entry, uint64_t value)
 }
 
 const struct legacy_store legacy_string_stores[] = {
-	{"rep movsb", store_rep_movsb, NULL, ALWAYS},
-	{"rep movsd over three words", store_rep_movsd, NULL, ALWAYS},
-	{"rep movsd backwards over three words", store_rep_movsd_backwards, NULL, ALWAYS},
-	{"rep movsd of 8 bytes", NULL, store_movsd_of_entry, ALWAYS},
-	{"stosd", store_stosd, NULL, ALWAYS},
+	{"rep movsb", store_rep_movsb, NULL, ALWAYS, STORE_REP_MOVSB},
+	{"rep movsd over three words", store_rep_movsd, NULL, ALWAYS, STORE_REP_MOVSQ},
+	{"rep movsd backwards over three words", store_rep_movsd_backwards, NULL, ALWAYS,
+	 STORE_REP_MOVSQ_BACKWARDS},
+	{"rep movsd of 8 bytes", NULL, store_movsd_of_entry, ALWAYS, STORE_REP_MOVSQ},
+	{"stosd", store_stosd, NULL, ALWAYS, STORE_STOSQ},
 	{0},
 };
 
 const struct legacy_store legacy_vector_stores[] = {
-	{"movd from an XMM register", store_movd, NULL, FEATURE_sse2},
-	{"movdqa", store_movdqa, NULL, FEATURE_sse2},
-	{"movnti", store_movnti, NULL, FEATURE_sse2},
-	{"movq from an XMM register", NULL, store_movq_of_entry, FEATURE_sse2},
-	{"movhps", NULL, store_movhps_of_entry, FEATURE_sse2},
-	{"movntdq", NULL, store_movntdq_of_entry, FEATURE_sse2},
+	{"movd from an XMM register", store_movd, NULL, FEATURE_sse2, STORE_MOVQ},
+	{"movdqa", store_movdqa, NULL, FEATURE_sse2, STORE_MOVDQA},
+	{"movnti", store_movnti, NULL, FEATURE_sse2, STORE_MOVNTI},
+	{"movq from an XMM register", NULL, store_movq_of_entry, FEATURE_sse2, STORE_MOVQ},
+	{"movhps", NULL, store_movhps_of_entry, FEATURE_sse2, STORE_MOVHPS},
+	{"movntdq", NULL, store_movntdq_of_entry, FEATURE_sse2, STORE_MOVNTDQ},
 	{0},
 };
 
 const struct legacy_store legacy_stack_stores[] = {
-	{"push", store_push, NULL, ALWAYS},
-	{"pushf, push", store_pushf_push, NULL, ALWAYS},
-	{"pop to memory", store_pop, NULL, ALWAYS},
-	{"two pushes", NULL, store_push_of_entry, ALWAYS},
+	{"push", store_push, NULL, ALWAYS, STORE_PUSH},
+	{"pushf, push", store_pushf_push, NULL, ALWAYS, STORE_PUSHF_PUSH},
+	{"pop to memory", store_pop, NULL, ALWAYS, STORE_POP},
+	{"two pushes", NULL, store_push_of_entry, ALWAYS, STORE_PUSH},
 	{0},
 };
 
 const struct legacy_store legacy_x87_stores[] = {
-	{"fistp of 4 bytes", store_fistp, NULL, ALWAYS},
-	{"fistp of 8 bytes", NULL, store_fistp_of_entry, ALWAYS},
+	{"fistp of 4 bytes", store_fistp, NULL, ALWAYS, STORE_FXSAVE},
+	{"fistp of 8 bytes", NULL, store_fistp_of_entry, ALWAYS, STORE_FXSAVE},
 	{0},
 };

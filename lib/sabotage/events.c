@@ -4,7 +4,9 @@
  * Paging-Structure Caches"), and what it fails to.
  */
 #include "cpu/control.h"
+#include "cpu/features.h"
 #include "sabotage/cache.h"
+#include "sabotage/pdptes.h"
 
 static void after_invlpg(uint64_t linear)
 {
@@ -156,7 +158,7 @@ static void begin_case(void)
 	cr0 = read_cr0();
 	cr3 = read_cr3();
 	cr4 = read_cr4();
-	efer = read_msr(MSR_EFER);
+	efer = has(FEATURE_nx) ? read_msr(MSR_EFER) : 0;
 	pkru = cr4 & CR4_PKE ? rdpkru() : 0;
 }
 
@@ -185,12 +187,14 @@ void cache_event(enum processor_event event, uint64_t operand, const uint64_t *d
 			forget_everything();
 		after_change(&late.wp, SABOTAGE_wp_seen_late, (operand ^ cr0) & CR0_WP);
 		late.cr0 = cr0;
+		pdptes_event(event, operand, cr0);
 		cr0 = operand;
 		break;
 	case EVENT_cr3:
 		see_late_changes();
 		late.nxe -= !!late.nxe;
 		after_mov_to_cr3(operand, cr3);
+		pdptes_event(event, operand, cr3);
 		cr3 = operand;
 		break;
 	case EVENT_cr4:
@@ -200,6 +204,7 @@ void cache_event(enum processor_event event, uint64_t operand, const uint64_t *d
 			     (operand ^ cr4) & operand & CR4_SMAP);
 		late.cr4 = cr4;
 		after_mov_to_cr4(operand, cr4);
+		pdptes_event(event, operand, cr4);
 		cr4 = operand;
 		break;
 	case EVENT_EFER:

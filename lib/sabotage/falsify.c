@@ -84,7 +84,7 @@ void falsify(const struct operation *operation, struct outcome *outcome)
 	falsify_memory(operation, outcome);
 }
 
-static void change_entry(uint64_t address, uint64_t set, uint64_t clear)
+void change_entry(uint64_t address, uint64_t set, uint64_t clear)
 {
 	volatile uint64_t *entry = identity(GPA(address));
 	uint64_t size = current_format()->entry_bytes;
@@ -152,9 +152,12 @@ static void falsify_denied_flags(const struct operation *operation, const struct
 static void set_a_of_neighbour(const struct translation *at)
 {
 	const struct paging_rules rules = current_rules();
-	uint64_t address = at->address[at->count - 1] ^ current_format()->entry_bytes;
-	uint64_t entry = read_identity(NULL, address);
+	uint64_t address, entry;
 
+	if (!at->count)
+		return;
+	address = at->address[at->count - 1] ^ current_format()->entry_bytes;
+	entry = read_identity(NULL, address);
 	if (entry & P && !reserved_bits_set(current_format(), &rules, at->level, entry))
 		change_entry(address, A, 0);
 }

@@ -8,6 +8,9 @@
 
 #include "sabotage/translate.h"
 
+/* False for pages that no entry of 4 bytes leads to. */
+bool can_lend(const struct translation *translations, unsigned count);
+
 /* Starts from the structures under CR3. */
 void lend_begin(void);
 

@@ -23,7 +23,7 @@ static bool is_out_of_reach(const struct translation *translation)
 	for (unsigned n = 0; n < translation->count; n++)
 		if (translation->address[n] >= IDENTITY_MAP_BYTES)
 			return true;
-	return false;
+	return current_root().value >= IDENTITY_MAP_BYTES;
 }
 
 bool operation_begin(struct operation *operation, const struct access *access)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- *
- * In 64-bit images all of it; in 32-bit ones (processor_32.c) what comes back is falsified only.
  */
 #include "sabotage/processor.h"
 
 #include "cpu/control.h"
+#ifdef __x86_64__
 #include "cpu/per_processor.h"
+#endif
 #include "sabotage/cache.h"
 #include "sabotage/lend.h"
 #include "sabotage/operation.h"
+#include "sabotage/pdptes.h"
 
 #define SLOW_TICKS 20000
 
@@ -43,6 +44,8 @@ static struct outcome attempt_other(const struct access *access)
 	struct operation none = {.access = *access};
 	struct outcome outcome = attempt_rightly(*access);
 
+	if (outcome.vector == VECTOR_GP)
+		pdptes_after_refusal(access, &outcome);
 	if (outcome.vector == NO_VECTOR)
 		tell_event(access);
 	else if (outcome.vector != VECTOR_PF)
@@ -90,7 +93,7 @@ static void toggle_nxe(void)
 			 :
 			 : "c"(MSR_EFER), "a"((uint32_t)efer), "d"((uint32_t)(efer >> 32))
 			 : "memory");
-	__asm__ volatile("mov %0, %%cr3" : : "r"(read_cr3()) : "memory");
+	__asm__ volatile("mov %0, %%cr3" : : "r"((unsigned long)read_cr3()) : "memory");
 }
 
 /* Without the hooks. */
@@ -99,9 +102,9 @@ static void load_controls(const struct controls *from, const struct controls *to
 	if (from->pkru != to->pkru && to->cr4 & from->cr4 & CR4_PKE)
 		__asm__ volatile("wrpkru" : : "a"(to->pkru), "c"(0), "d"(0) : "memory");
 	if (from->cr0 != to->cr0)
-		__asm__ volatile("mov %0, %%cr0" : : "r"(to->cr0) : "memory");
+		__asm__ volatile("mov %0, %%cr0" : : "r"((unsigned long)to->cr0) : "memory");
 	if (from->cr4 != to->cr4)
-		__asm__ volatile("mov %0, %%cr4" : : "r"(to->cr4) : "memory");
+		__asm__ volatile("mov %0, %%cr4" : : "r"((unsigned long)to->cr4) : "memory");
 	if (from->nxe_toggled != to->nxe_toggled)
 		toggle_nxe();
 }
@@ -140,21 +143,15 @@ static struct outcome attempt_under(const struct operation *operation,
 /* A and D as a right walk would have set them, of entries that the lent ones stood for. */
 static void set_flags(const struct translation *walked, bool write)
 {
-	for (unsigned n = 0; n < walked->count; n++) {
-		volatile uint64_t *entry = identity(GPA(walked->address[n]));
-
-		*entry |= A | (write && n + 1 == walked->count ? D : 0);
-	}
+	for (unsigned n = 0; n < walked->count; n++)
+		change_entry(walked->address[n], A | (write && n + 1 == walked->count ? D : 0), 0);
 }
 
 /* What is used from a TLB sets no flags. */
 static void take_flags_back(const struct translation *right)
 {
-	for (unsigned n = 0; n < right->count; n++) {
-		volatile uint64_t *entry = identity(GPA(right->address[n]));
-
-		*entry &= right->seen[n] | ~(A | D);
-	}
+	for (unsigned n = 0; n < right->count; n++)
+		change_entry(right->address[n], 0, (A | D) & ~right->seen[n]);
 }
 
 static void remember(const struct operation *operation, const struct translation *walked,
@@ -224,16 +221,34 @@ static void be_odd(void)
 static void drop_real_translations(const struct operation *operation)
 {
 	for (unsigned i = 0; i < operation->pages; i++)
-		__asm__ volatile("invlpg (%0)" : : "r"(operation->linear[i]) : "memory");
+		__asm__ volatile("invlpg (%0)"
+				 :
+				 : "r"((unsigned long)operation->linear[i])
+				 : "memory");
 }
 
-/* The caches are those of the processor that started this; the others play nothing. */
+/* The caches are those of the processor that started this; the others, which only 64-bit images
+ * have, play nothing. */
+#ifdef __x86_64__
 static uint64_t own_gs_base;
+
+static void note_processor(void)
+{
+	own_gs_base = read_msr(MSR_GS_BASE);
+}
 
 static bool is_own_processor(void)
 {
 	return read_msr(MSR_GS_BASE) == own_gs_base;
 }
+#else
+static void note_processor(void) {}
+
+static bool is_own_processor(void)
+{
+	return true;
+}
+#endif
 
 static void take_event(enum processor_event event, uint64_t operand, const uint64_t *descriptor)
 {
@@ -260,11 +275,15 @@ static struct outcome attempt_wrongly(struct access access)
 			wrong[1].frame = wrong[0].frame + PAGE_4K;
 		differs |= translations_differ(&wrong[i], &operation.right[i]);
 	}
+	if (!can_lend(wrong, operation.pages))
+		differs = false;
 	if (caches_are_used())
 		drop_real_translations(&operation);
 	outcome = differs ? attempt_under(&operation, wrong) : attempt_with_controls(&operation);
-	if (outcome.vector == NO_VECTOR)
+	if (outcome.vector == NO_VECTOR) {
 		keep_flags(&operation, wrong, differs);
+		pdptes_after_access(access.linear.value);
+	}
 	if (caches_are_used())
 		keep_caches(&operation, wrong, &outcome);
 	falsify_flags(&operation, &outcome);
@@ -274,7 +293,7 @@ static struct outcome attempt_wrongly(struct access access)
 
 void sabotage_start(void)
 {
-	own_gs_base = read_msr(MSR_GS_BASE);
+	note_processor();
 	attempt_hook = attempt_wrongly;
 	processor_event_hook = take_event;
 }

@@ -13,10 +13,25 @@ uint64_t rights_below(uint64_t rights, uint64_t entry)
 	return (rights & entry & RIGHTS) | ((rights | entry) & XD);
 }
 
+uint64_t table_to_begin_with(uint64_t linear)
+{
+	const uint64_t *pdptes = current_pdptes();
+	uint64_t pdpte;
+
+	if (!pdptes)
+		return current_root().value;
+	pdpte = pdptes[linear >> 30 & 3];
+	return pdpte & P ? pdpte & ENTRY_ADDRESS : 0;
+}
+
 void translate_rightly(struct translation *translation, uint64_t linear)
 {
 	struct walk walk;
 
+	if (!table_to_begin_with(linear)) {
+		*translation = (struct translation){.found = FOUND_ABSENT, .rights = RIGHTS};
+		return;
+	}
 	walk_now(&walk, LINEAR(linear));
 	*translation = (struct translation){.found = found_by(walk.end),
 					    .frame = walk.physical & ~(PAGE_4K - 1),

@@ -7,7 +7,7 @@
 
 #include "paging/space.h"
 
-enum found { FOUND_PAGE, FOUND_ABSENT, FOUND_RESERVED };
+enum found { FOUND_ABSENT, FOUND_PAGE, FOUND_RESERVED };
 
 #define RIGHTS (RW | US)
 
@@ -32,7 +32,10 @@ uint64_t rights_below(uint64_t rights, uint64_t entry);
 /* As memory stands, by the manual. */
 void translate_rightly(struct translation *translation, uint64_t linear);
 
-/* With what is cached and what was chosen: 64-bit images. */
+/* The structure that a walk begins with; 0 below a PDPTE register that is not present. */
+uint64_t table_to_begin_with(uint64_t linear);
+
+/* With what is cached and what was chosen. */
 void translate_wrongly(struct translation *translation, uint64_t linear, bool write);
 
 /* Whether an access would notice a difference. */

@@ -80,7 +80,9 @@ static uint64_t seen_frame(const struct paging_format *format, const struct tran
 			   uint64_t linear, bool write)
 {
 	uint64_t bytes = level_bytes(format, to->level), entry = to->last;
-	uint64_t base = entry & ENTRY_ADDRESS & ~(bytes - 1), offset = linear & (bytes - 1);
+	uint64_t base = format->page_address ? format->page_address(to->level, entry)
+					     : entry & ENTRY_ADDRESS & ~(bytes - 1);
+	uint64_t offset = linear & (bytes - 1);
 	uint64_t frame = base + (offset & ~(PAGE_4K - 1));
 
 	if (write)
@@ -137,13 +139,16 @@ static void walk_wrongly(struct translation *to, uint64_t linear, bool write)
 	const struct paging_format *format = current_format();
 	const struct paging_rules rules = current_rules();
 	const struct cached_entry *upper = caches_are_used() ? cached_upper_entry(linear) : NULL;
-	uint64_t table = upper ? upper->table : current_root().value;
+	uint64_t table = upper ? upper->table : table_to_begin_with(linear);
 	int level = upper ? (int)upper->level - 1 : (int)format->top;
 
 	*to = (struct translation){.rights = upper ? upper->rights : RIGHTS};
 	to->rights_above = to->rights;
+	if (!table)
+		return;
 	for (; level >= PT; level--) {
-		uint64_t address = table + 8 * level_index(format, (enum level)level, linear);
+		uint64_t address = table + format->entry_bytes *
+						   level_index(format, (enum level)level, linear);
 
 		if (!step(to, format, &rules, (enum level)level, address))
 			break;

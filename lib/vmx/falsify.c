@@ -8,8 +8,6 @@
 #include "mem/address.h"
 #include "vmx/guest.h"
 
-#define QUALIFICATION_BITS 8
-
 static uint64_t raw(enum vmcs_field field)
 {
 	uint64_t value = 0;
@@ -31,17 +29,18 @@ static uint64_t falsify_reason(uint64_t reason)
 
 static uint64_t falsify_qualification(uint64_t qualification)
 {
-	/* In the order of sabotage.def. */
-	static const unsigned char bits[QUALIFICATION_BITS] = {0, 1, 2, 3, 4, 5, 7, 8};
+	/* In the order of sabotage.def. Bit 7 is 1 for all that L2 does here. */
+	static const unsigned char lacking[] = {0, 1, 2, 3, 4, 5, 7, 8};
+	static const unsigned char added[] = {0, 1, 2, 3, 4, 5, 8};
 
-	for (unsigned i = 0; i < QUALIFICATION_BITS; i++) {
-		uint64_t bit = 1ull << bits[i];
-
-		if (qualification & bit && sabotaged(SABOTAGE_qualification_lacks_bit_0 + i))
-			qualification &= ~bit;
-		else if (!(qualification & bit) && sabotaged(SABOTAGE_qualification_adds_bit_0 + i))
-			qualification |= bit;
-	}
+	for (unsigned i = 0; i < sizeof(lacking); i++)
+		if (qualification >> lacking[i] & 1 &&
+		    sabotaged(SABOTAGE_qualification_lacks_bit_0 + i))
+			qualification &= ~(1ull << lacking[i]);
+	for (unsigned i = 0; i < sizeof(added); i++)
+		if (!(qualification >> added[i] & 1) &&
+		    sabotaged(SABOTAGE_qualification_adds_bit_0 + i))
+			qualification |= 1ull << added[i];
 	return qualification;
 }
 
