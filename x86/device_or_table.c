@@ -58,27 +58,27 @@ static void use_device(const struct scene *scene, uint32_t priority, enum invali
 	linear_t at = linear_plus(scene->window.linear, APIC_PRIORITY);
 	uint64_t entry = *(volatile uint64_t *)scene->page.entry[scene->level];
 
-	write_entry(&scene->window, PT, APIC_PAGE | ALL | PCD, then);
+	write_entry(&scene->window, PT, APIC_PAGE | ALL | PCD | A | D, then);
 	expect(attempt(write_access(at, 4, priority)).vector == NO_VECTOR,
 	       "the store to the device faulted");
 	expect(*priority_register() == priority, "the register is 0x%x, not 0x%x",
 	       *priority_register(), priority);
-	expect_read(read_access(at, 4), priority);
 	expect(*(volatile uint64_t *)scene->page.entry[scene->level] == entry,
 	       "a store to the device changed the table");
+	expect_read(read_access(at, 4), priority);
 }
 
-/* Changes the entry through the window, in use before and after. */
-static void use_table(const struct scene *scene, uint64_t bits, enum store how,
+/* Changes the entry through the window, in use before and after. The window is the last that has
+ * been a device's, so the register is not looked at before the store. */
+static void use_table(const struct scene *scene, uint64_t bits, enum store how, uint32_t priority,
 		      enum invalidation then)
 {
 	volatile uint64_t *entry = (volatile uint64_t *)scene->page.entry[scene->level];
 	uint64_t table = gpa_of(table_of(scene->page.entry[scene->level])).value;
 	linear_t at = linear_plus(scene->window.linear, APIC_PRIORITY);
-	uint32_t priority = *priority_register();
 	uint64_t value;
 
-	write_entry(&scene->window, PT, table | ALL, then);
+	write_entry(&scene->window, PT, table | ALL | A | D, then);
 	expect_as_modelled(as_user(write_access(scene->page.linear, 8, frame_word(OLD))));
 	value = *entry ^ bits;
 	store_by_method((volatile uint64_t *)(uintptr_t)at.value, value, &store_methods[how]);
@@ -107,11 +107,12 @@ static void try_turns(enum level level)
 	require_local_apic();
 	for (uint32_t turn = 0; turn < 32; turn++) {
 		enum invalidation then = turn & 1 ? INVLPG : MOV_CR3;
+		uint32_t priority = turn * 16 & 0xf0;
+		uint64_t bits = turn & 4 ? US : RW;
 
-		use_device(&scene, turn * 16 & 0xf0, then);
-		use_table(&scene, turn & 4 ? US : RW, methods[turn / 8], then);
-		if (turn % 3 == 0)
-			use_table(&scene, turn & 4 ? US : RW, methods[turn / 8], then);
+		use_device(&scene, priority, then);
+		for (unsigned i = 0; i <= turn % 2; i++)
+			use_table(&scene, bits, methods[turn / 8], priority, then);
 	}
 	*priority_register() = 0;
 }

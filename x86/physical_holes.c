@@ -236,21 +236,22 @@ static void try_device(const struct page *page, gpa_t frame, unsigned turn)
 	struct access read = read_access(linear_plus(page->linear, APIC_VERSION), 4);
 	struct access write = write_access(linear_plus(page->linear, APIC_PRIORITY), 4, priority);
 	enum invalidation then = turn & 1 ? INVLPG : MOV_CR3;
+	const uint64_t flags = ALL | (turn & 8 ? A | D : 0); /* of an entry in use before */
 
 	read.user = turn & 2;
 	write.user = turn & 4;
 	memory[APIC_VERSION / 4] = ~version;
 	memory[APIC_PRIORITY / 4] = 0x12345678;
-	write_entry(page, PT, frame.value | ALL, then);
+	write_entry(page, PT, frame.value | flags, then);
 	expect_read(read, (uint32_t)~version);
-	write_entry(page, PT, APIC_PAGE | ALL | PCD, then);
+	write_entry(page, PT, APIC_PAGE | flags | PCD, then);
 	expect_read(read, version);
 	expect(attempt(write).vector == NO_VECTOR, "the store to the device faulted");
 	expect(registers[APIC_PRIORITY / 4] == priority, "the device's register is 0x%x, not 0x%x",
 	       registers[APIC_PRIORITY / 4], priority);
 	expect(memory[APIC_PRIORITY / 4] == 0x12345678, "memory became 0x%x",
 	       memory[APIC_PRIORITY / 4]);
-	write_entry(page, PT, frame.value | ALL, then);
+	write_entry(page, PT, frame.value | flags, then);
 	expect_read(read, (uint32_t)~version);
 	write.value[0] = 0xabcd;
 	expect_as_modelled(write);
