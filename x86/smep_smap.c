@@ -209,6 +209,7 @@ TEST(ac_does_not_lift_smap_for_lar_at_cpl_3,
      "AC",
      MANUAL, "smap")
 {
+	watch_attempts();
 	try_all_reads(true, true);
 }
 
