@@ -291,6 +291,11 @@ access_\name\()_touch:
 	simple verr, verr %ax
 	simple iret_32bit, ud2
 
+	simple read32, vmovdqu (%rdi), %ymm0
+	simple write32, vmovdqu %ymm0, (%rdi)
+	simple read64, vmovdqu64 (%rdi), %zmm0
+	simple write64, vmovdqu64 %zmm0, (%rdi)
+
 	simple wrss, wrssq %rax, (%rdi)
 	simple wruss, wrussq %rax, (%rdi)
 	instruction shadow_call
