@@ -52,6 +52,7 @@ function filter() {
   const away = what.columns.length ? all("#columns input").filter((box) => !box.checked) : [];
   columns_style.textContent = away.map((box) => `#matrix :is(thead, .sum, .case) > :nth-child(${Number(box.value) + 2}), ` +
     `#matrix thead th:nth-child(${Number(box.value) + 2}) { display: none; }`).join("\n");
+  matrix.classList.toggle("cases_only", Boolean(what.verdicts.length || what.differ));
   by_id("nothing").hidden = shown > 0;
 }
 
