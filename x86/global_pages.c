@@ -37,14 +37,25 @@ static void clear_pge_then_set(void)
 
 static void (*const flushes[])(void) = {reload, toggle_pge, clear_pge_then_set};
 
+/* A page of the lower half, or one of those that many kernels have for themselves. */
+static struct page map_in_half(bool upper, enum level level, gpa_t frame, uint64_t flags)
+{
+	static unsigned count;
+
+	if (!upper)
+		return map_page_at(level, frame, flags);
+	return map_page_at_linear(LINEAR(0xffffc12340000000 + PAGE_2M * (count++ % 256)), level,
+				  frame, flags);
+}
+
 /* Leaf changes of pages of a size that were cached at several offsets: with `flags` in the leaf,
  * `flush` must drop. */
-static void try_leaf(enum level level, uint64_t flags, void (*flush)(void))
+static void try_leaf_of(bool upper, enum level level, uint64_t flags, void (*flush)(void))
 {
 	uint64_t bytes = level == PT ? PAGE_4K : PAGE_2M,
 		 step = level == PT ? PAGE_4K : 37 * PAGE_4K;
 	gpa_t old = frames_alloc(bytes), new = frames_alloc(bytes);
-	struct page page = map_page_at(level, old, P | RW | US | flags);
+	struct page page = map_in_half(upper, level, old, P | RW | US | flags);
 
 	frame_fill(old, bytes, 61);
 	frame_fill(new, bytes, 62);
@@ -60,6 +71,25 @@ static void try_leaf(enum level level, uint64_t flags, void (*flush)(void))
 		expect_read(fetch_access(linear_plus(page.linear, at)), 62);
 		expect_read(read_access(linear_plus(page.linear, at), 8), frame_word(62));
 		expect_read(as_user(read_access(linear_plus(page.linear, at), 8)), frame_word(62));
+	}
+}
+
+static void try_leaf(enum level level, uint64_t flags, void (*flush)(void))
+{
+	try_leaf_of(false, level, flags, flush);
+}
+
+TEST(mov_to_cr3_drops_translations_of_the_upper_half,
+     "MOV to CR3 drops non-global translations of the upper half of the linear addresses, too",
+     MANUAL, "")
+{
+	for (unsigned i = 0; i < 4; i++) {
+		try_leaf_of(true, PT, 0, reload);
+		try_leaf_of(true, PD, 0, reload);
+		if (has(FEATURE_pge)) {
+			set_cr4(CR4_PGE);
+			try_leaf_of(true, PT, G, toggle_pge);
+		}
 	}
 }
 

@@ -99,6 +99,40 @@ SETS_FLAGS(read_modify_writes_set_dirty, or, cmpxchg8b,
 	   "Instructions that read and write set A and D")
 SETS_FLAGS(cmpxchg16b_sets_the_flags_of_a_write, cmpxchg16b, cmpxchg16b,
 	   "CMPXCHG16B that fails sets A, and D as its write cycle wants")
+/* The code of both inverts RAX first. */
+static void try_exchange(enum level level, enum instruction instruction, bool user, bool cached)
+{
+	struct subject subject = map_subject(level, P | RW | US, 31);
+	struct access access = instruction_access(instruction, subject.target, ~subject.memory[0]);
+	struct outcome outcome;
+
+	access.value[1] =
+		instruction == INSTRUCTION_cmpxchg16b ? subject.memory[1] : subject.memory[0] >> 32;
+	access.user = user;
+	clear_all_flags(&subject, INVLPG);
+	if (cached)
+		attempt(as_user(read_access(subject.target, 8)));
+	outcome = attempt(access);
+	expect(outcome.vector == NO_VECTOR && subject.memory[0] != frame_word(31),
+	       "%s: vector %u, memory 0x%llx", instruction_table[instruction].text, outcome.vector,
+	       (unsigned long long)subject.memory[0]);
+	expect_flags(&subject.page, level, A | D, A | D);
+}
+
+TEST(long_exchanges_that_succeed_set_dirty,
+     "CMPXCHG8B and CMPXCHG16B that exchange set A and D, whatever is cached", MANUAL, "cmpxchg8b")
+{
+	for (int level = PT; level <= (int)largest_page(); level++) {
+		for (unsigned n = 0; n < 4; n++) {
+			try_exchange((enum level)level, INSTRUCTION_cmpxchg8b, n & 1, n & 2);
+			if (has(FEATURE_cmpxchg16b))
+				try_exchange((enum level)level, INSTRUCTION_cmpxchg16b, n & 1,
+					     n & 2);
+		}
+		release_pages();
+	}
+}
+
 SETS_FLAGS(bit_operations_set_dirty, bts, setcc, "BTS, BTR and SETcc set A and D")
 SETS_FLAGS(string_and_stack_stores_set_dirty, stos, pop_memory,
 	   "STOS, MOVS, PUSH, CALL and POP to memory set A and D")

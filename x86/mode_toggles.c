@@ -59,7 +59,7 @@ static void try_change(const struct subject *subject, unsigned from, unsigned to
 
 	change_setting(to, from);
 	*(volatile uint64_t *)entry &= ~D;
-	invalidate(subject->target, MOV_CR3);
+	invalidate(subject->target, *entry & G ? INVLPG : MOV_CR3);
 	use_by_all(subject->target);
 	attempt(nth_access(first % ACCESS_WAYS, subject->target)); /* what it asks for, last */
 	change_setting(from, to);
@@ -94,13 +94,16 @@ static void try_page(enum level level, uint64_t flags, bool against_rights)
 
 static void try_pages(enum level level, bool against_rights)
 {
-	for (unsigned rights = 0; rights < 8; rights++) {
-		if ((rights & 4) && !has(FEATURE_nx))
+	for (unsigned rights = 0; rights < 16; rights++) {
+		if (((rights & 4) && !has(FEATURE_nx)) || ((rights & 8) && !has(FEATURE_pge)))
 			continue;
+		if (rights & 8)
+			set_cr4(CR4_PGE);
 		if (rights & 4)
 			set_efer(EFER_NXE);
 		try_page(level,
-			 (rights & 1 ? RW : 0) | (rights & 2 ? US : 0) | (rights & 4 ? XD : 0),
+			 (rights & 1 ? RW : 0) | (rights & 2 ? US : 0) | (rights & 4 ? XD : 0) |
+				 (rights & 8 ? G : 0),
 			 against_rights);
 	}
 }

@@ -179,6 +179,10 @@ static void try_bad_page(const struct page_pair *pair, struct access access, uns
 		attempt(read_access(pair->page.linear, 8));
 		attempt(as_user(write_access(pair->page.linear, 8, frame_word(FIRST))));
 		expect_fault_in(pair, access, before, 1);
+		/* both are cached, for what is allowed */
+		attempt(read_access(pair->border, 8));
+		attempt(as_user(read_access(pair->border, 8)));
+		expect_fault_in(pair, access, before, 1);
 	}
 }
 

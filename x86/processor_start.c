@@ -129,6 +129,8 @@ static void live_in_other_world(unsigned self, void *argument)
 
 	write_cr3(world->root.value);
 	write_cr4(read_cr4() | world->controls);
+	if (has(FEATURE_nx))
+		write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_NXE);
 	attempt_as(self, fetch_access(LINEAR(start_page().value)));
 	world->before = attempt_as(self, read_access(LINEAR(world->low_page.value), 8));
 }

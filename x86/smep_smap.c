@@ -69,15 +69,14 @@ TEST(stac_and_clac_count_at_the_next_access,
 		try_ac((enum level)level);
 }
 
-TEST(iret_changes_ac_for_the_next_access, "AC that IRET loads at CPL 0 counts at the next access",
-     MANUAL, "smap")
+static void try_change_of_ac(enum instruction instruction)
 {
 	struct subject subject = map_subject(PT, ALL, TAG);
 
 	set_cr4(CR4_SMAP);
 	for (unsigned i = 0; i < 8; i++) {
-		struct access access = instruction_access(INSTRUCTION_iret_ac_read, subject.target,
-							  i & 1 ? 0 : RFLAGS_AC);
+		struct access access =
+			instruction_access(instruction, subject.target, i & 1 ? 0 : RFLAGS_AC);
 
 		access.ac = i & 2;
 		if (access.ac == (i & 1))
@@ -85,6 +84,18 @@ TEST(iret_changes_ac_for_the_next_access, "AC that IRET loads at CPL 0 counts at
 		else
 			expect_page_fault(access, PF_P);
 	}
+}
+
+TEST(iret_changes_ac_for_the_next_access, "AC that IRET loads at CPL 0 counts at the next access",
+     MANUAL, "smap")
+{
+	try_change_of_ac(INSTRUCTION_iret_ac_read);
+}
+
+TEST(popf_changes_ac_for_the_next_access, "AC that POPF loads at CPL 0 counts at the next access",
+     MANUAL, "smap")
+{
+	try_change_of_ac(INSTRUCTION_popf_ac_read);
 }
 
 /* U/S = 0 at one level makes it a supervisor-mode address: SMEP and SMAP let it be, user mode is

@@ -138,6 +138,47 @@ TEST(reserved_bits_of_cr4_and_efer_are_refused, "a reserved bit of CR4 or EFER n
 	expect_refusals(changes, COUNT_OF(changes));
 }
 
+/* The guest has the other value of each bit that it may have. */
+TEST(control_registers_are_switched,
+     "after #VMEXIT the host has its own CR0, CR3, CR4 and EFER, and the VMCB those of the guest",
+     "APM Vol. 2, \"#VMEXIT\"", NEEDS)
+{
+	static const uint64_t bits[] = {CR4_PGE, CR4_SMEP, CR4_SMAP};
+	static const enum feature needs[] = {FEATURE_pge, FEATURE_smep, FEATURE_smap};
+	struct trial trial = new_trial();
+	struct l2 *l2 = trial.l2;
+
+	trial.page = l2_map(l2, PT, P | RW | A | D, 50);
+	for (unsigned i = 0; i < 2 * (COUNT_OF(bits) + 2); i++) {
+		const struct vmcb_state *state = &trial.vmcb->state;
+		uint64_t cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4();
+		uint64_t efer = read_msr(MSR_EFER);
+
+		if (i % 5 < 3 && has(needs[i % 5]))
+			l2->cr4 ^= bits[i % 5];
+		else if (i % 5 == 3)
+			l2->cr0 ^= CR0_WP;
+		else if (i % 5 == 4 && has(FEATURE_nx))
+			l2->efer ^= EFER_NXE;
+		expect_l2_read(l2, read_access(trial.page.linear, 8), frame_word(50));
+		expect(read_cr0() == cr0 && read_cr3() == cr3 && read_cr4() == cr4 &&
+			       read_msr(MSR_EFER) == efer,
+		       "CR0 0x%llx, CR3 0x%llx, CR4 0x%llx, EFER 0x%llx",
+		       (unsigned long long)read_cr0(), (unsigned long long)read_cr3(),
+		       (unsigned long long)read_cr4(), (unsigned long long)read_msr(MSR_EFER));
+		expect(!((state->cr0 ^ l2->cr0) & (CR0_PG | CR0_WP | CR0_PE)) &&
+			       state->cr3 == l2->cr3 && state->cr4 == l2->cr4 &&
+			       !((state->efer ^ l2->efer) & (EFER_LMA | EFER_LME | EFER_NXE)),
+		       "in the VMCB CR0 0x%llx, CR3 0x%llx, CR4 0x%llx, EFER 0x%llx",
+		       (unsigned long long)state->cr0, (unsigned long long)state->cr3,
+		       (unsigned long long)state->cr4, (unsigned long long)state->efer);
+		if (i < 5) /* later roots are above 4 GBytes in L2's memory */
+			l2_map(l2, PT, P | RW | US, 0);
+		l2_new_space(l2);
+		trial.page = l2_map(l2, PT, P | RW | A | D, 50); /* SMAP does not concern it */
+	}
+}
+
 TEST(upper_halves_of_debug_registers_are_refused, "bits 63:32 of DR6 and DR7 have to be zero",
      MANUAL, NEEDS)
 {

@@ -126,6 +126,28 @@ TEST(each_bit_of_a_pml5e_is_reserved_or_ignored,
 	}
 }
 
+/* The same bits in the entries below, where some of them have another meaning than in four levels'
+ * root. */
+TEST(each_bit_of_the_other_entries_is_reserved_or_ignored,
+     "Each bit of PML4E, PDPTE, PDE and PTE means under five levels what it does under four",
+     MANUAL, "la57")
+{
+	struct subject subject = enter_and_map(PT);
+
+	for (int level = PT; level <= PML4; level++) {
+		uint64_t good = *subject.page.entry[level] | A;
+
+		for (unsigned bit = 1; bit < 64; bit++) {
+			if ((bit >= 12 && bit < maxphyaddr()) || (level < PML4 && bit == 7) ||
+			    (bit >= maxphyaddr() && bit < 52 && is_permitted("P15")))
+				continue;
+			write_entry(&subject.page, (enum level)level, good ^ 1ull << bit, MOV_CR3);
+			try_accesses(subject.target);
+		}
+		write_entry(&subject.page, (enum level)level, good, MOV_CR3);
+	}
+}
+
 /* The PML5E leads to structures of a second page, and back. */
 TEST(invlpg_drops_what_is_cached_of_a_pml5e, "After INVLPG an access uses the PML5E as it is now",
      "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\"", "la57")

@@ -188,6 +188,7 @@ access_\name\()_touch:
 	simple fnstcw, fnstcw (%rdi)
 	simple stmxcsr, stmxcsr (%rdi)
 	simple sidt, sidt (%rdi)
+	simple sgdt, sgdt (%rdi)
 	simple sldt, sldt (%rdi)
 
 	simple prefetch, prefetcht0 (%rdi)
@@ -285,6 +286,15 @@ access_\name\()_touch:
 	touch iret_ac_read
 	mov (%rdi), %rax
 	done
+	instruction popf_ac_read
+	pushfq
+	xor %rax, (%rsp)
+	popfq
+	touch popf_ac_read
+	mov (%rdi), %rax
+	done
+	simple fxsave, fxsave64 (%rdi)
+	simple fxrstor, fxrstor64 (%rdi)
 	/* The value is the selector. */
 	simple lar, lar %ax, %ecx
 	simple lsl, lsl %ax, %ecx
