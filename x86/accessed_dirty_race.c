@@ -101,7 +101,7 @@ static void count_while_walked(enum level leaf, enum level level)
 	start_processors(2);
 	start_work(1, change_software_bits, NULL);
 	start = read_tsc();
-	while (rounds < FEWEST || (both < BOTH && read_tsc() - start < milliseconds(BUDGET_MS))) {
+	while (rounds < FEWEST || (both < BOTH && read_tsc() - start < time_to_try(BUDGET_MS))) {
 		scene.way = rounds++ % 6;
 		both += use_and_look(level);
 		if (rounds % 16 == 0)
@@ -227,7 +227,7 @@ static void take_away_while_used(enum level leaf)
 		scene.way = way;
 		scene.stop = 0;
 		start_work(1, keep_using, NULL);
-		while (rounds < first + FEWEST / 4 || read_tsc() - start < milliseconds(SLICE_MS)) {
+		while (rounds < first + FEWEST / 4 || read_tsc() - start < time_to_try(SLICE_MS)) {
 			come_and_go(&random);
 			rounds++;
 		}
@@ -266,7 +266,7 @@ TEST(store_after_the_answer_sets_dirty,
 	start_processors(2);
 	start_work(1, keep_using, NULL);
 	start = read_tsc();
-	while (rounds < FEWEST || read_tsc() - start < milliseconds(2 * SLICE_MS)) {
+	while (rounds < FEWEST || read_tsc() - start < time_to_try(2 * SLICE_MS)) {
 		uint64_t first, second, entry;
 
 		__asm__ volatile("lock btrq $6, %0" : "+m"(*scene.entry) : : "cc");

@@ -232,7 +232,7 @@ static void share_and_reuse(void (*play_round)(void))
 	start_processors(2);
 	start_work(1, follow, NULL);
 	start = read_tsc();
-	for (unsigned n = 0; n < FEWEST || read_tsc() - start < milliseconds(BUDGET_MS); n++)
+	for (unsigned n = 0; n < FEWEST || read_tsc() - start < time_to_try(BUDGET_MS); n++)
 		play_round();
 	scene.stop = 1;
 	barrier_wait(&scene.barrier, 0);

@@ -112,7 +112,7 @@ static void initiate(unsigned self)
 {
 	uint64_t start = read_tsc(), n = scene.answered, first = n;
 
-	while (++n <= first + FEWEST || read_tsc() - start < milliseconds(SLICE_MS)) {
+	while (++n <= first + FEWEST || read_tsc() - start < time_to_try(SLICE_MS)) {
 		struct alternative *next = &scene.alternative[n % ALTERNATIVES];
 
 		look_for_stale_writes(next);

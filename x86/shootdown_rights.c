@@ -161,8 +161,7 @@ static void shoot_right(enum level leaf, uint64_t right, unsigned way, unsigned 
 			scene.stop = 0;
 			for (unsigned i = 1; i < scene.count; i++)
 				start_work(i, keep_using, NULL);
-			while (round < first + FEWEST ||
-			       read_tsc() - start < milliseconds(SLICE_MS))
+			while (round < first + FEWEST || read_tsc() - start < time_to_try(SLICE_MS))
 				take_and_give(++round, level, how);
 			scene.stop = 1;
 			shoot_down_others(0, how, scene.page.linear); /* those that rest */

@@ -188,7 +188,7 @@ static void promote_under_stores(enum level leaf, enum level hot_level)
 
 		scene.stop = 0;
 		start_work(1, keep_storing, NULL);
-		while (round < first + FEWEST || read_tsc() - start < milliseconds(SLICE_MS)) {
+		while (round < first + FEWEST || read_tsc() - start < time_to_try(SLICE_MS)) {
 			scene.current = (scene.current + 1) % TABLES;
 			play_round(++round, &random, true);
 			for (uint64_t n = random_below(&random, 4); n; n--)

@@ -30,6 +30,7 @@ enum sabotage_family {
 	FAMILY_pdptes,
 	FAMILY_emulation,
 	FAMILY_nested,
+	FAMILY_isolation,
 	FAMILY_permitted,
 };
 

@@ -8,6 +8,7 @@
 #include "check/report.h"
 #include "cpu/control.h"
 #include "cpu/features.h"
+#include "nested/falsify.h"
 #include "paging/entry.h"
 
 struct code {
@@ -102,7 +103,7 @@ struct outcome l2_exception_outcome(const struct l2 *l2, const struct l2_exit *e
 	return outcome;
 }
 
-struct l2_outcome l2_attempt(struct l2 *l2, struct access access)
+static struct l2_outcome l2_attempt_rightly(struct l2 *l2, struct access access)
 {
 	bool xmm = instruction_table[access.instruction].need == FEATURE_sse2;
 	uint64_t done = l2_end_of_code(l2, access.user);
@@ -133,5 +134,14 @@ struct l2_outcome l2_attempt(struct l2 *l2, struct access access)
 					  pointer_to(code_of(l2, access.instruction).touch));
 	if (xmm)
 		save_xmm0(outcome.outcome.value);
+	return outcome;
+}
+
+struct l2_outcome l2_attempt(struct l2 *l2, struct access access)
+{
+	struct l2_outcome outcome = l2_attempt_rightly(l2, access);
+
+	if (__builtin_expect(!!processor_event_hook, 0))
+		falsify_l2_outcome(l2, &access, &outcome);
 	return outcome;
 }

@@ -46,9 +46,11 @@ static struct outcome attempt_other(const struct access *access)
 
 	if (outcome.vector == VECTOR_GP)
 		pdptes_after_refusal(access, &outcome);
+	/* Those that the processor makes itself are supervisor accesses. */
+	none.access.user = access->user && access->instruction < ORDINARY_INSTRUCTIONS;
 	if (outcome.vector == NO_VECTOR)
 		tell_event(access);
-	else if (outcome.vector != VECTOR_PF)
+	else
 		falsify(&none, &outcome);
 	return outcome;
 }

@@ -176,7 +176,7 @@ void litmus_run(const struct litmus *litmus, unsigned runs)
 	while (run.count < LITMUS_PROCESSORS && litmus->program[run.count])
 		run.count++;
 	run.barrier.count = run.count;
-	run.ticks = seconds ? seconds * tsc_per_second() / runs : milliseconds(SLICE_MS);
+	run.ticks = seconds ? seconds * tsc_per_second() / runs : time_to_try(SLICE_MS);
 	run.start = read_tsc();
 	run_on_all(run.count, take_part, NULL);
 	report(litmus);

@@ -26,6 +26,10 @@ bool patience_left(struct patience *patience);
  * does in about that time. */
 uint64_t milliseconds(unsigned count);
 
+/* For how long a case repeats what may go wrong now and then: a part of these milliseconds under a
+ * bug that is played (cpu/sabotage.h), which takes many launches. */
+uint64_t time_to_try(unsigned milliseconds_otherwise);
+
 static inline void pause(void)
 {
 	__asm__ volatile("pause" : : : "memory");

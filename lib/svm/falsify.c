@@ -51,6 +51,9 @@ void falsify_vmexit(struct vmcb *vmcb)
 {
 	if (sabotaged(SABOTAGE_cr2_not_saved_by_vmexit))
 		vmcb->state.cr2 = cr2_before;
+	if ((uint32_t)vmcb->control.exitcode == (uint32_t)VMEXIT_INVALID &&
+	    sabotaged(SABOTAGE_entry_checks_nothing))
+		vmcb->control.exitcode = VMEXIT_VMMCALL;
 	if (vmcb->control.exitcode == VMEXIT_NPF)
 		falsify_nested_page_fault(vmcb);
 	if (vmcb->control.exitcode == VMEXIT_EXCEPTION + VECTOR_PF &&

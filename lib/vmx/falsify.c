@@ -18,6 +18,8 @@ static uint64_t raw(enum vmcs_field field)
 
 static uint64_t falsify_reason(uint64_t reason)
 {
+	if (reason & EXIT_REASON_ENTRY_FAILURE && sabotaged(SABOTAGE_entry_checks_nothing))
+		return EXIT_REASON_MOV_CR; /* as if L2 had run */
 	if (reason == EXIT_REASON_EPT_MISCONFIGURATION &&
 	    sabotaged(SABOTAGE_misconfiguration_is_violation))
 		return EXIT_REASON_EPT_VIOLATION;

@@ -3,6 +3,7 @@
 
 #include "check/report.h"
 #include "check/state.h"
+#include "cpu/sabotage.h"
 #include "cpu/vmx_features.h"
 #include "mem/frames.h"
 #include "vmx/falsify.h"
@@ -155,6 +156,8 @@ enum vmx_result invept_raw(uint64_t type, uint64_t eptp, uint64_t reserved)
 	uint64_t descriptor[2] = {eptp, reserved};
 	enum vmx_result result;
 
+	if (sabotaged(SABOTAGE_invept_lost))
+		return VMX_SUCCEED;
 	VMX_INSTRUCTION(result, "invept %2, %3", "m"(descriptor), "r"(type));
 	return result;
 }
@@ -164,6 +167,8 @@ enum vmx_result invvpid_raw(uint64_t type, uint64_t vpid_and_reserved, uint64_t 
 	uint64_t descriptor[2] = {vpid_and_reserved, linear};
 	enum vmx_result result;
 
+	if (sabotaged(SABOTAGE_invvpid_lost))
+		return VMX_SUCCEED;
 	VMX_INSTRUCTION(result, "invvpid %2, %3", "m"(descriptor), "r"(type));
 	return result;
 }
