@@ -11,8 +11,6 @@
  * Caught here: reloads at CR4.SMAP and CR4.PKE (KS08); registers taken from a copy that is stale
  * (HX01); loads that are forgotten, or made while CR0.PG = 0 (V802); registers half changed by a
  * MOV that faults. Each bit has a case of its own, since a hypervisor lists them one by one.
- *
- * Not checked: the load by setting CR4.PAE while paging is on.
  */
 #include "test.h"
 
@@ -172,5 +170,33 @@ TEST(each_pdpte_is_loaded, "Each load loads the PDPTEs of the second, third and 
 		try_pdpte(&scene, number, INSTRUCTION_mov_to_cr4, CR4_PGE);
 		try_pdpte(&scene, number, INSTRUCTION_mov_to_cr4, CR4_PSE);
 		try_pdpte(&scene, number, INSTRUCTION_mov_to_cr0, CR0_CD);
+	}
+}
+
+/* One frame is a page directory of 32-bit paging and, near its end, a PDPT: CR3 serves both. */
+TEST(changing_pae_under_paging_changes_the_structures,
+     "MOV to CR4 that changes PAE while paging is on loads the PDPTEs, or leaves them, and drops "
+     "translations",
+     "SDM Vol. 3, \"PDPTE Registers\"; \"Operations that Invalidate TLBs and Paging-Structure "
+     "Caches\"",
+     "pae")
+{
+	const linear_t linear = LINEAR(PAGE_1G + 3 * PAGE_2M + 5 * PAGE_4K);
+	const struct access read = read_access(linear, 4), fetch = fetch_access(linear);
+	gpa_t directory = frame_alloc(), pdpt = gpa_plus(directory, PAGE_4K - 32);
+
+	memcpy(identity(directory), identity(current_root()), PAGE_4K);
+	load_root(directory);
+	legacy_map_at(linear, PT, filled_frame(1), P | RW);
+	run_under_pae();
+	memcpy(identity(pdpt), identity(current_root()), 32);
+	load_pdpt(pdpt);
+	legacy_map_at(linear, PT, filled_frame(2), P | RW);
+	for (uint32_t i = 0; i < 8; i++) {
+		uint32_t tag = i & 1 ? 1 : 2;
+
+		expect_read(read, (uint32_t)frame_word(tag));
+		expect_read(fetch, tag);
+		write_cr4(read_cr4() ^ CR4_PAE);
 	}
 }
