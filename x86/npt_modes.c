@@ -212,3 +212,44 @@ TEST(pdptes_changed_in_memory_count_after_vmrun,
 	*pdpte = l2->pdpte[index] = good;
 	expect_l2_as_modelled(l2, read_access(page.linear, 4));
 }
+
+/* A PAE directory and page table that map two pages from 1 GByte on: code, and a filled frame. */
+static gpa_t make_directory(gpa_t code, uint32_t tag)
+{
+	gpa_t directory = frame_alloc(), table = frame_alloc();
+	uint64_t *entries = identity(table);
+
+	*(uint64_t *)identity(directory) = table.value | P | RW | US;
+	entries[0] = code.value | P | RW | US;
+	entries[1] = filled_frame(tag).value | P | RW | US;
+	return directory;
+}
+
+TEST(pdptes_are_loaded_without_nested_paging,
+     "with nested paging off VMRUN uses the PDPTEs that the guest's CR3 leads to in host memory",
+     "APM Vol. 2, \"VMRUN\"; \"Legacy PAE mode\"", NEEDS)
+{
+	static const uint8_t program[] = {0x8b, 0x07, 0x0f, 0x0b}; /* mov (%edi), %eax; ud2 */
+	struct l2 *l2 = l2_start(L2_PAE);
+	gpa_t code = frame_alloc(), pdpt = gpa_plus(frame_alloc(), 0x460);
+	const gpa_t directories[] = {make_directory(code, 41), make_directory(code, 42)};
+	volatile uint64_t *pdptes = identity(pdpt);
+
+	memcpy(identity(code), program, sizeof(program));
+	svm_guest(l2)->vmcb->control.np_enable = 0;
+	l2->cr3 = pdpt.value;
+	for (unsigned i = 0; i < 6; i++) {
+		struct l2_registers registers = {
+			.rdi = PAGE_1G + PAGE_4K, .rip = PAGE_1G, .rflags = RFLAGS_FIXED};
+		struct l2_exit exit;
+
+		pdptes[1] = directories[i & 1].value | P;
+		second_invalidate(&l2->second, SECOND_FLUSH_ALL);
+		l2->backend->enter(l2, &registers, &exit);
+		expect(exit.kind == L2_EXCEPTION && exit.vector == VECTOR_UD,
+		       "exit kind %u, vector %u, reason 0x%llx", exit.kind, exit.vector,
+		       (unsigned long long)exit.reason);
+		expect((uint32_t)registers.rax == (uint32_t)frame_word(41 + (i & 1)), "read 0x%x",
+		       (uint32_t)registers.rax);
+	}
+}
