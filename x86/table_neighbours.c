@@ -160,6 +160,10 @@ TEST(neighbours_fault_for_their_own_xd_while_nxe_is_clear,
      "With EFER.NXE = 0 a page next to one in use faults for XD of its PTE, and only for its own",
      MANUAL_FAULTS, "nx")
 {
+	set_efer(EFER_NXE);
+	clear_cr0(CR0_WP); /* who notes NXE along with other settings does so now */
+	set_cr0(CR0_WP);
+	clear_efer(EFER_NXE);
 	try_reserved_bit(XD);
 }
 
