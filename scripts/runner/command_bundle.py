@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: List[str], tree: Tree) -> int:
     """Writes the file and says how large it became."""
-    own = parser().parse_args(argv)
+    own = parser().parse_intermixed_args(argv)
     images = selection.select(tree.root / "unittests.cfg", own.images, [], [])
     name = images[0].entry.name if len(images) == 1 else "shadowbox"
     output = Path(own.output or f"{name}.pyz")

@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: List[str], tree: Tree) -> int:
     """Shows the differences; the status says whether anything got worse."""
-    own = parser().parse_args(argv)
+    own = parser().parse_intermixed_args(argv)
     if len(own.on) > 2:
         raise UserError("--on names one hypervisor for both files, or one for each")
     old, new = record.load(Path(own.old)), record.load(Path(own.new))

@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: List[str], tree: Tree) -> int:
     """Prints a few lines for each; the exit status."""
-    own = parser().parse_args(argv)
+    own = parser().parse_intermixed_args(argv)
     adapters = adapters_of.load_all(tree.hypervisors, own.hypervisor_file)
     for name in own.names:
         if name not in adapters:

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: List[str], tree: Tree) -> int:
     """Writes the reports; the status says what the results mean."""
-    own = parser().parse_args(argv)
+    own = parser().parse_intermixed_args(argv)
     loaded = merge.load(own.files)
     run = merge.merge(loaded)
     run.strict = run.strict or own.strict

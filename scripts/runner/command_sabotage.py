@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: List[str], tree: Tree) -> int:
     """Runs the matrix and writes it."""
     own, extra = options.split(argv)
-    return _Command(parser().parse_args(own), extra, tree).main()
+    return _Command(parser().parse_intermixed_args(own), extra, tree).main()
 
 
 class _Command:

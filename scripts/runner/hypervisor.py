@@ -170,7 +170,8 @@ class Adapter:
         if self.find_program() is None:
             wanted = os.environ.get(self.override, "") if self.override else ""
             source = f" (from ${self.override})" if wanted else ""
-            yield f"{wanted or self.program}{source} is not installed"
+            wrong = "is no program" if os.path.exists(wanted) else "is not installed"
+            yield f"{wanted or self.program}{source} {wrong}"
         if media.missing(self.image):
             yield media.missing(self.image)
         for requirement in self.requires:
@@ -181,7 +182,8 @@ class Adapter:
     def too_old(self, version: str) -> str:
         """Why this version will not do; empty when it will, or is not known."""
         if self.oldest and version and version_in(version, f"<{self.oldest}"):
-            return f"{self.program} {version} is too old: {self.oldest} or later is needed"
+            program = self.find_program() or self.program
+            return f"{program} {version} is too old: {self.oldest} or later is needed"
         return ""
 
     def lacks(self, entry: Entry) -> str:

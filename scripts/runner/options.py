@@ -56,7 +56,7 @@ def split(argv: List[str]) -> Tuple[List[str], List[str]]:
 def parse(argv: List[str]) -> Tuple[argparse.Namespace, List[str]]:
     """The runner's own options, and the hypervisor's arguments after `--`."""
     own, extra = split(argv)
-    return parser().parse_args(own), extra
+    return parser().parse_intermixed_args(own), extra
 
 
 def parser() -> argparse.ArgumentParser:

@@ -36,6 +36,7 @@ class Output:
         self._running: Dict[str, Tuple[float, str]] = {}
         self._lock = threading.Lock()
         self._results: List[ImageResult] = []
+        self._red = self._skipped = 0  # of those: counted once, not at every tick
         self._width = 0
 
     def widen(self, names: List[str], once: bool) -> None:
@@ -66,6 +67,8 @@ class Output:
         with self._lock:
             self._running.pop(job.name, None)
             self._results.append(result)
+            self._red += not result.good
+            self._skipped += result.verdict == kinds.SKIPPED
         self.tick()
         blocks = self._blocks(job, result)
         if self._verbosity > 0 and not live:
@@ -84,16 +87,16 @@ class Output:
 
     def tick(self) -> None:
         """Redraws the status line."""
+        if not self.terminal.live:
+            return
         with self._lock:
             now = time.monotonic()
             running = [
                 f"{name} {done} ({now - since:.0f} s)".replace("  ", " ")
                 for name, (since, done) in self._running.items()
             ]
-            red = sum(not result.good for result in self._results)
-            skipped = sum(result.verdict == kinds.SKIPPED for result in self._results)
-            done = len(self._results)
-        text = f"[{done}/{self._total}] {red} failed, {skipped} skipped"
+            done, red = len(self._results), self._red
+            text = f"[{done}/{self._total}] {red} failed, {self._skipped} skipped"
         self.terminal.status(text + (f"; running: {', '.join(running)}" if running else ""))
 
     def _summary_line(self, job: Job, result: ImageResult) -> str:

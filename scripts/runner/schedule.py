@@ -113,8 +113,11 @@ class Schedule:
                 self._run_task(todo.get_nowait())
         except queue.Empty:
             pass
+        except BrokenPipeError as error:  # whoever read our output is gone
+            self._error = error
         except OSError as error:
-            self._error = UserError(f"cannot write the logs: {error}")
+            where = f" to {self._folder}" if error.filename is None else f": {error.filename}"
+            self._error = UserError(f"cannot write the logs{where}: {error.strerror}")
         except BaseException as error:  # shown by the main thread
             self._error = error
         finally:

@@ -9,6 +9,8 @@ import sys
 import threading
 from typing import TextIO
 
+from .errors import UserError
+
 _CODES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 COLOUR_OF = {
     "passed": "green",
@@ -42,10 +44,16 @@ class Terminal:
     def say(self, text: str) -> None:
         """A line that stays."""
         with self._lock:
-            self._clear()
-            print(text, file=self._stream)
-            self._draw()
-            self._stream.flush()
+            try:
+                self._clear()
+                print(text, file=self._stream)
+                self._draw()
+                self._stream.flush()
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                _forget(self._stream)
+                raise UserError(f"cannot write the output: {error.strerror}") from None
 
     def status(self, text: str) -> None:
         """The one line that changes; nothing where there is no terminal."""
@@ -66,6 +74,11 @@ class Terminal:
     def _draw(self) -> None:
         if self._status:
             self._stream.write(self._status)
+
+
+def _forget(stream: TextIO) -> None:
+    """What is still in its buffer would come up again as an error when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def complain(text: str) -> None:
