@@ -8,6 +8,8 @@
 #define MULTIBOOT_HAS_MEMORY  (1u << 0)
 #define MULTIBOOT_HAS_COMMAND (1u << 2)
 #define MULTIBOOT_HAS_MAP     (1u << 6)
+#define MULTIBOOT2_LOADED     0x36d76289
+#define TAG_BYTES	      8 /* its type and size; the next one is aligned to as many */
 #define PVH_MAGIC	      0x336ec578
 #define RANGE_IS_RAM	      1
 #define RAM_IF_NOTHING_IS_TOLD \
@@ -24,12 +26,31 @@ struct multiboot_range {
 	uint32_t type;
 } __attribute__((packed));
 
+/* Multiboot 2 */
+enum tag_type {
+	TAG_END = 0,
+	TAG_COMMAND_LINE = 1,
+	TAG_MEMORY_MAP = 6,
+	TAG_RSDP_OF_ACPI_1 = 14,
+	TAG_RSDP_OF_ACPI_2 = 15,
+};
+
+struct tag {
+	uint32_t type, size; /* size with these two */
+};
+
+struct map_tag {
+	struct tag tag;
+	uint32_t range_size, range_version;
+};
+
 struct pvh_info {
 	uint32_t magic, version, flags, module_count;
 	uint64_t modules, command_line, rsdp, map;
 	uint32_t map_entries, reserved;
 };
 
+/* Multiboot 2 has the same. */
 struct pvh_range {
 	uint64_t start, bytes;
 	uint32_t type, reserved;
@@ -76,6 +97,41 @@ static void read_multiboot(struct boot_info *info, const struct multiboot_info *
 	}
 }
 
+static void read_map_tag(struct boot_info *info, const struct map_tag *map)
+{
+	const char *next = (const char *)(map + 1);
+	const char *end = (const char *)map + map->tag.size;
+
+	for (; map->range_size && next + map->range_size <= end; next += map->range_size) {
+		const struct pvh_range *range = (const void *)next;
+
+		add_range(info, range->start, range->bytes, range->type);
+	}
+}
+
+/* `address` is that of a total size, eight bytes before the first tag. */
+static void read_multiboot2(struct boot_info *info, uint64_t address)
+{
+	uint64_t end = address + *(const uint32_t *)at(address);
+	uint64_t next = address + TAG_BYTES;
+
+	info->protocol = "multiboot2";
+	while (next + TAG_BYTES <= end) {
+		const struct tag *tag = at(next);
+
+		if (tag->type == TAG_END || tag->size < TAG_BYTES)
+			return;
+		if (tag->type == TAG_COMMAND_LINE)
+			copy_command_line(info, next + TAG_BYTES);
+		else if (tag->type == TAG_MEMORY_MAP)
+			read_map_tag(info, at(next));
+		else if (tag->type == TAG_RSDP_OF_ACPI_2 ||
+			 (tag->type == TAG_RSDP_OF_ACPI_1 && !info->rsdp))
+			info->rsdp = next + TAG_BYTES;
+		next += (tag->size + TAG_BYTES - 1) / TAG_BYTES * TAG_BYTES;
+	}
+}
+
 static void read_pvh(struct boot_info *info, const struct pvh_info *pvh)
 {
 	const struct pvh_range *range = at(pvh->map);
@@ -109,6 +165,8 @@ void boot_info_read(struct boot_info *info, uint32_t magic, uint32_t address)
 		read_pvh(info, at(address));
 	else if (magic == MULTIBOOT_LOADED)
 		read_multiboot(info, at(address));
+	else if (magic == MULTIBOOT2_LOADED)
+		read_multiboot2(info, address);
 	if (!info->range_count)
 		add_range(info, MBYTE, told_ram(info->command_line), RANGE_IS_RAM);
 }

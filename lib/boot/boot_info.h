@@ -12,7 +12,7 @@
 #define COMMAND_LINE_BYTES 1024
 
 struct boot_info {
-	const char *protocol; /* "multiboot1", "pvh", "unknown" */
+	const char *protocol; /* "multiboot1", "multiboot2", "pvh", "unknown" */
 	char command_line[COMMAND_LINE_BYTES];
 	struct memory_range ranges[MOST_RANGES]; /* RAM */
 	unsigned range_count;

@@ -24,7 +24,7 @@ _TOOLS = ("grub-mkrescue", "xorriso", "mformat")
 _KEPT = 64 * 1024 * 1024
 _CONFIG = """\
 set timeout=0
-multiboot /boot/image.flat {words}
+{loader} /boot/image.flat {words}
 {module}boot
 """
 
@@ -36,14 +36,17 @@ class _Platform:
     grub: Path
     modules: str
     package: str
+    loader: str  # GRUB's word for the protocol by which it enters the image
 
 
+_MODULES = "multiboot multiboot2 iso9660 normal"
+# By Multiboot 1, as a loader from a BIOS does; UEFI's tables are told by Multiboot 2 alone.
 _PLATFORMS: Dict[str, _Platform] = {
     "iso": _Platform(
-        Path("/usr/lib/grub/i386-pc"), "multiboot iso9660 biosdisk normal", "grub-pc-bin"
+        Path("/usr/lib/grub/i386-pc"), f"{_MODULES} biosdisk", "grub-pc-bin", "multiboot"
     ),
     "uefi": _Platform(
-        Path("/usr/lib/grub/x86_64-efi"), "multiboot iso9660 normal", "grub-efi-amd64-bin"
+        Path("/usr/lib/grub/x86_64-efi"), _MODULES, "grub-efi-amd64-bin", "multiboot2"
     ),
 }
 MADE = (*_PLATFORMS, "bzimage")
@@ -61,13 +64,16 @@ def missing(kind: str) -> str:
     return "" if there else f"{platform.grub} is not installed (Debian: {platform.package})"
 
 
-def make(kind: str, image: Path, words: str, cache: Path, module: str = "") -> Path:
+def make(
+    kind: str, image: Path, words: str, cache: Path, module: str = "", loader: str = ""
+) -> Path:
     """`iso`: a CD that boots the image with a command line by BIOS and GRUB; `uefi`: by UEFI;
-    `bzimage`: a file that looks like a Linux kernel. CDs may have a module for the image."""
+    `bzimage`: a file that looks like a Linux kernel. CDs may have a module for the image (by
+    Multiboot 1, which other suites know), or another of GRUB's loaders than the usual one."""
+    text = words if kind == "bzimage" else _config(kind, words, module, loader)
     try:
         digest = hashlib.sha256(image.read_bytes())
-        digest.update(b"\0" + words.encode() + b"\0" + _CONFIG.encode() + kind.encode())
-        digest.update(module.encode())
+        digest.update(b"\0" + text.encode() + b"\0" + module.encode() + b"\0" + kind.encode())
         path = cache / f"{digest.hexdigest()[:24]}.{kind}"
         if path.exists():
             os.utime(path)  # the oldest go first when room is made
@@ -79,7 +85,7 @@ def make(kind: str, image: Path, words: str, cache: Path, module: str = "") -> P
             if kind == "bzimage":
                 made.write_bytes(bzimage(image.read_bytes()))
             else:
-                _make_iso(_PLATFORMS[kind], image, words, made, module)
+                _make_iso(_PLATFORMS[kind], image, text, module, made)
             # At once, since another thread or run may want the same medium.
             made.replace(path)
     except OSError as error:
@@ -87,14 +93,19 @@ def make(kind: str, image: Path, words: str, cache: Path, module: str = "") -> P
     return path
 
 
-def _make_iso(platform: _Platform, image: Path, words: str, made: Path, module: str) -> None:
+def _config(kind: str, words: str, module: str, loader: str) -> str:
+    """What GRUB is to do."""
+    loader = loader or ("multiboot" if module else _PLATFORMS[kind].loader)
+    quoted = " ".join(_quote(word) for word in words.split())
+    line = "module /boot/module\n" if module else ""
+    return _CONFIG.format(loader=loader, words=quoted, module=line)
+
+
+def _make_iso(platform: _Platform, image: Path, text: str, module: str, made: Path) -> None:
     tree = made.parent / "tree"
     (tree / "boot" / "grub").mkdir(parents=True)
     shutil.copyfile(image, tree / "boot" / "image.flat")
-    quoted = " ".join(_quote(word) for word in words.split())
-    text = _CONFIG.format(words=quoted, module="module /boot/module\n" if module else "")
-    if module:
-        (tree / "boot" / "module").write_text(module, encoding="utf-8")
+    (tree / "boot" / "module").write_text(module, encoding="utf-8")
     (tree / "boot" / "grub" / "grub.cfg").write_text(text, encoding="utf-8")
     command = ["grub-mkrescue", "-d", str(platform.grub)]
     command += [f"--install-modules={platform.modules}"]

@@ -33,6 +33,7 @@ _MOST_RANGES = 32
 _CODE_32 = 0x380
 _PVH_MAGIC = 0x336EC578
 _MULTIBOOT = struct.pack("<I", 0x1BADB002)
+_MULTIBOOT2 = struct.pack("<I", 0xE85250D6)
 _SEARCHED = 8192
 
 
@@ -45,7 +46,7 @@ def bzimage(elf: bytes) -> bytes:
     if address != _LOADED_AT:
         raise UserError(f"an image at {address:#x} cannot become a bzImage")
     # Or a loader that knows both would take it for what it was.
-    head = content[:_SEARCHED].replace(_MULTIBOOT, bytes(4))
+    head = content[:_SEARCHED].replace(_MULTIBOOT, bytes(4)).replace(_MULTIBOOT2, bytes(4))
     return _setup(entry, len(content)) + head + content[_SEARCHED:]
 
 
