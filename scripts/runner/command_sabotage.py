@@ -57,6 +57,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="what launches showed: not launched again while image and hypervisor stay the same",
     )
+    _add_launches(made)
+    add("--text", default="-", metavar="FILE", help="the matrix for people (standard output)")
+    add("--json", default="", metavar="FILE", help="one object, with every case")
+    add("--html", default="", metavar="FILE", help="one page")
+    return made
+
+
+def _add_launches(made: options.Parser) -> None:
+    add = made.add_argument
     add("--on", default="", metavar="NAME[,NAME]", help="hypervisors; auto: the first that fits")
     add("-j", "--jobs", type=options.positive, default=0, metavar="N", help="at once (CPUs)")
     add(
@@ -66,10 +75,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="that a launch may take, times what the hypervisor's pace asks for (60)",
     )
-    add("--text", default="-", metavar="FILE", help="the matrix for people (standard output)")
-    add("--json", default="", metavar="FILE", help="one object, with every case")
-    add("--html", default="", metavar="FILE", help="one page")
-    return made
 
 
 def main(argv: List[str], tree: Tree) -> int:
