@@ -6,7 +6,7 @@
 #define LONGEST_NAME 64
 
 bool sabotage_chosen[SABOTAGES], sabotage_asked[SABOTAGES];
-processor_event_function *processor_event_hook;
+processor_event_function *processor_event_hook, *guest_event_hook;
 
 static const struct {
 	const char *name;

@@ -31,6 +31,7 @@ enum sabotage_family {
 	FAMILY_emulation,
 	FAMILY_nested,
 	FAMILY_isolation,
+	FAMILY_nested_invalidation,
 	FAMILY_permitted,
 };
 
@@ -72,11 +73,28 @@ enum processor_event {
 			  value} */
 	EVENT_PAGING_WAS_OFF,
 	EVENT_NEW_CASE, /* nothing is cached */
+	/* What guests may have cached: `operand` is the type, linear address or TLB_CONTROL, and
+	   `descriptor` begins with the EPT pointer, VPID or ASID. */
+	EVENT_INVEPT,
+	EVENT_INVVPID,
+	EVENT_INVLPGA,
+	EVENT_TLB_CONTROL,
+	EVENT_L2_RUNS, /* it may flush what is its own */
 };
 
 typedef void processor_event_function(enum processor_event event, uint64_t operand,
 				      const uint64_t *descriptor);
 extern processor_event_function *processor_event_hook;
+
+/* For the last five of them, while there is an L2 guest under a hypervisor with a bug. */
+extern processor_event_function *guest_event_hook;
+
+static inline void guest_event(enum processor_event event, uint64_t operand,
+			       const uint64_t *descriptor)
+{
+	if (__builtin_expect(!!guest_event_hook, 0))
+		guest_event_hook(event, operand, descriptor);
+}
 
 /* After the instruction. */
 static inline void processor_event(enum processor_event event, uint64_t operand,

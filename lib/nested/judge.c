@@ -35,13 +35,18 @@ struct judged {
 	struct model_l2_observation seen;
 };
 
+void l2_translate(const struct l2 *l2, struct model_l2_answer *answer,
+		  const struct model_second_level *second, const struct model_access *access)
+{
+	struct model_processor processor = l2_processor(l2, LINEAR(access->linear));
+
+	model_translate_l2(answer, &processor, second, access, read_memory, NULL);
+}
+
 static void ask_model(const struct judged *judged, struct model_l2_answer *answer,
 		      const struct model_access *access)
 {
-	const struct l2 *l2 = judged->l2;
-	struct model_processor processor = l2_processor(l2, LINEAR(access->linear));
-
-	model_translate_l2(answer, &processor, &l2->second.model, access, read_memory, NULL);
+	l2_translate(judged->l2, answer, &judged->l2->second.model, access);
 }
 
 /* The instruction has to be fetched before it can access anything: where that already ends in an

@@ -24,4 +24,14 @@ uint64_t l2_end_of_code(const struct l2 *l2, bool user);
 struct outcome l2_exception_outcome(const struct l2 *l2, const struct l2_exit *exit,
 				    const struct l2_registers *registers);
 
+/* What the model says of an access, as memory is now. */
+void l2_translate(const struct l2 *l2, struct model_l2_answer *answer,
+		  const struct model_second_level *second, const struct model_access *access);
+
+/* l2_attempt() as the machine makes it, and as a hypervisor with a bug does (wrongly.c), which has
+ * to hear of each new L2. */
+struct l2_outcome l2_attempt_rightly(struct l2 *l2, struct access access);
+struct l2_outcome l2_attempt_wrongly(struct l2 *l2, struct access access);
+void l2_starts_wrongly(void);
+
 #endif

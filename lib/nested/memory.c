@@ -275,5 +275,7 @@ struct l2 *l2_start_with(enum l2_mode mode, struct l2_options options)
 		l2->cr3 = l2->root.value;
 	}
 	map_code(l2);
+	if (processor_event_hook)
+		l2_starts_wrongly();
 	return l2;
 }

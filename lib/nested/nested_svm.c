@@ -144,8 +144,12 @@ static void enter(struct l2 *l2, struct l2_registers *registers, struct l2_exit 
 			       __builtin_offsetof(struct svm_registers, r15),
 		       "general registers stand in the same order");
 	*exit = (struct l2_exit){0};
+	guest_event(EVENT_L2_RUNS, 0, &(uint64_t){0});
 	load_guest(l2, registers);
 	do {
+		if (guest.tlb_control)
+			guest_event(EVENT_TLB_CONTROL, guest.tlb_control,
+				    &(uint64_t){guest.vmcb->control.guest_asid});
 		guest.vmcb->control.tlb_control = guest.tlb_control;
 		guest.tlb_control = TLB_CONTROL_NOTHING;
 		svm_enter(guest.vmcb, general);

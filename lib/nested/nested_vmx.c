@@ -157,6 +157,7 @@ static void enter(struct l2 *l2, struct l2_registers *registers, struct l2_exit 
 			       __builtin_offsetof(struct vmx_registers, r15),
 		       "general registers stand in the same order");
 	*exit = (struct l2_exit){0};
+	guest_event(EVENT_L2_RUNS, 0, &(uint64_t){0});
 	load_mode(l2);
 	vmwrite(VMCS_GUEST_RIP, registers->rip);
 	vmwrite(VMCS_GUEST_RSP, registers->rsp);

@@ -103,7 +103,7 @@ struct outcome l2_exception_outcome(const struct l2 *l2, const struct l2_exit *e
 	return outcome;
 }
 
-static struct l2_outcome l2_attempt_rightly(struct l2 *l2, struct access access)
+struct l2_outcome l2_attempt_rightly(struct l2 *l2, struct access access)
 {
 	bool xmm = instruction_table[access.instruction].need == FEATURE_sse2;
 	uint64_t done = l2_end_of_code(l2, access.user);
@@ -139,9 +139,11 @@ static struct l2_outcome l2_attempt_rightly(struct l2 *l2, struct access access)
 
 struct l2_outcome l2_attempt(struct l2 *l2, struct access access)
 {
-	struct l2_outcome outcome = l2_attempt_rightly(l2, access);
+	struct l2_outcome outcome;
 
-	if (__builtin_expect(!!processor_event_hook, 0))
-		falsify_l2_outcome(l2, &access, &outcome);
+	if (__builtin_expect(!processor_event_hook, 1))
+		return l2_attempt_rightly(l2, access);
+	outcome = l2_attempt_wrongly(l2, access);
+	falsify_l2_outcome(l2, &access, &outcome);
 	return outcome;
 }

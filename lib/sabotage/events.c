@@ -217,7 +217,7 @@ void cache_event(enum processor_event event, uint64_t operand, const uint64_t *d
 		late.old_pkru = pkru;
 		pkru = (uint32_t)operand;
 		break;
-	case EVENT_cr2:
+	default:
 		break;
 	}
 }

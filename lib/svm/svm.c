@@ -120,4 +120,5 @@ void invlpga(linear_t linear, uint32_t asid)
 			 :
 			 : "a"((unsigned long)linear.value), "c"(asid)
 			 : "memory");
+	guest_event(EVENT_INVLPGA, linear.value, &(uint64_t){asid});
 }

@@ -159,6 +159,8 @@ enum vmx_result invept_raw(uint64_t type, uint64_t eptp, uint64_t reserved)
 	if (sabotaged(SABOTAGE_invept_lost))
 		return VMX_SUCCEED;
 	VMX_INSTRUCTION(result, "invept %2, %3", "m"(descriptor), "r"(type));
+	if (result == VMX_SUCCEED)
+		guest_event(EVENT_INVEPT, type, descriptor);
 	return result;
 }
 
@@ -170,6 +172,8 @@ enum vmx_result invvpid_raw(uint64_t type, uint64_t vpid_and_reserved, uint64_t 
 	if (sabotaged(SABOTAGE_invvpid_lost))
 		return VMX_SUCCEED;
 	VMX_INSTRUCTION(result, "invvpid %2, %3", "m"(descriptor), "r"(type));
+	if (result == VMX_SUCCEED)
+		guest_event(EVENT_INVVPID, type, descriptor);
 	return result;
 }
 

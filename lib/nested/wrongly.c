@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "nested/wrongly.h"
+
+#include "check/expect.h"
+#include "nested/nested_svm.h"
+#include "nested/nested_vmx.h"
+#include "paging/format_npt.h"
+
+#define MOST_PATCHES 64
+#define MOST_PASSES  8
+
+static struct patch {
+	uint64_t address, before, value;
+	unsigned bytes;
+	bool keeps_flags;
+} patches[MOST_PATCHES];
+static unsigned patch_count;
+static struct model_l2_answer answer; /* as memory is before the VM entry */
+
+uint64_t read_entry_of(uint64_t address, unsigned bytes)
+{
+	return bytes == 4 ? *(volatile uint32_t *)identity(GPA(address))
+			  : *(volatile uint64_t *)identity(GPA(address));
+}
+
+void write_entry_at(uint64_t address, unsigned bytes, uint64_t value)
+{
+	if (bytes == 4)
+		*(volatile uint32_t *)identity(GPA(address)) = (uint32_t)value;
+	else
+		*(volatile uint64_t *)identity(GPA(address)) = value;
+}
+
+void patch_entry(uint64_t address, unsigned bytes, uint64_t value, bool keeps_flags)
+{
+	uint64_t before = read_entry_of(address, bytes);
+
+	if (before == value || address >= IDENTITY_MAP_BYTES || patch_count == MOST_PATCHES)
+		return;
+	patches[patch_count++] = (struct patch){address, before, value, bytes, keeps_flags};
+	write_entry_at(address, bytes, value);
+}
+
+static void undo_patches(uint64_t flags)
+{
+	while (patch_count) {
+		const struct patch *patch = &patches[--patch_count];
+		uint64_t now = read_entry_of(patch->address, patch->bytes);
+		uint64_t set = patch->keeps_flags ? now & ~patch->value & flags : 0;
+
+		write_entry_at(patch->address, patch->bytes, patch->before | set);
+	}
+}
+
+static uint64_t raw(enum vmcs_field field)
+{
+	uint64_t value = 0;
+
+	vmread_raw(field, &value);
+	return value;
+}
+
+struct l2_context l2_context_of(const struct l2 *l2)
+{
+	const struct vmcb_control *control;
+	uint64_t eptp;
+
+	if (l2->second.model.nested_paging) {
+		control = &svm_guest(l2)->vmcb->control;
+		return (struct l2_context){control->n_cr3, control->guest_asid, true};
+	}
+	eptp = raw(VMCS_EPT_POINTER);
+	return (struct l2_context){
+		.root = eptp & ENTRY_ADDRESS,
+		.tag = raw(VMCS_SECONDARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS) &
+				       SECONDARY_ENABLE_VPID
+			       ? (uint32_t)raw(VMCS_VIRTUAL_PROCESSOR_IDENTIFIER)
+			       : 0,
+		.accessed_dirty = eptp & EPTP_ACCESSED_DIRTY,
+	};
+}
+
+static void ask(const struct l2 *l2, const struct l2_context *context, const struct access *access)
+{
+	struct model_second_level second = l2->second.model;
+	const struct model_access wanted = modelled_access(access);
+
+	second.root = context->root;
+	second.accessed_dirty =
+		second.nested_paging ? second.accessed_dirty : context->accessed_dirty;
+	l2_translate(l2, &answer, &second, &wanted);
+}
+
+/* An entry of the second level with one right more, or all. */
+static uint64_t with_rights(const struct l2 *l2, uint64_t entry, unsigned rights)
+{
+	const struct second_level_kind *kind = l2->second.kind;
+
+	if (!(entry & l2->second.model.format->present))
+		return entry;
+	if (rights == SECOND_ALL)
+		return (entry & ~kind->rights_mask) | kind->rights(SECOND_ALL);
+	return entry | (l2->second.model.nested_paging ? RW : kind->rights(rights));
+}
+
+static uint64_t seen_entry(const struct l2 *l2, const struct model_reference *reference, unsigned n)
+{
+	const struct model_second_level *second = &l2->second.model;
+	uint64_t entry = reference->walk.step[n].entry;
+	bool is_last = n + 1 == reference->walk.count;
+
+	if (!is_last && sabotaged(SABOTAGE_second_rights_of_the_last_entry_only))
+		entry = with_rights(l2, entry, SECOND_ALL);
+	if (n && sabotaged(SABOTAGE_second_rights_of_the_first_entry_only))
+		entry = with_rights(l2, entry, SECOND_ALL);
+	if (reference->guest_level && sabotaged(SABOTAGE_structures_need_no_right_to_write))
+		entry = with_rights(l2, entry, SECOND_WRITE);
+	if (is_last && reference->walk.end == WALK_RESERVED &&
+	    sabotaged(SABOTAGE_second_reserved_bits_ignored))
+		entry &= ~reserved_bits_set(second->format, &second->rules,
+					    reference->walk.step[n].level, entry);
+	return entry;
+}
+
+/* Entries that the walk reached; false where it will reach no more than the last time. */
+static bool patch_rights(const struct l2 *l2)
+{
+	unsigned before = patch_count;
+
+	for (unsigned r = 0; r < answer.references; r++)
+		for (unsigned n = 0; n < answer.reference[r].walk.count; n++)
+			patch_entry(answer.reference[r].walk.step[n].address, 8,
+				    seen_entry(l2, &answer.reference[r], n), true);
+	return patch_count != before;
+}
+
+/* One entry of the second level after an access that completed. */
+static uint64_t falsified_flags(const struct l2 *l2, const struct model_reference *reference,
+				unsigned n, uint64_t entry)
+{
+	uint64_t accessed = l2->second.kind->accessed, dirty = l2->second.kind->dirty;
+	uint64_t before = reference->walk.step[n].entry;
+	bool is_last = n + 1 == reference->walk.count;
+
+	if (sabotaged(is_last ? SABOTAGE_second_a_missing_in_pages
+			      : SABOTAGE_second_a_missing_in_tables))
+		entry &= ~accessed | before;
+	if (is_last && sabotaged(reference->guest_level ? SABOTAGE_second_d_missing_of_structures
+							: SABOTAGE_second_d_missing))
+		entry &= ~dirty | before;
+	if (is_last && !reference->guest_level && !reference->written && answer.second_flags &&
+	    sabotaged(SABOTAGE_second_d_set_by_reads))
+		entry |= dirty;
+	if (!answer.second_flags && sabotaged(SABOTAGE_second_flags_although_disabled))
+		entry |= accessed;
+	return entry;
+}
+
+static void falsify_flags_of(const struct l2 *l2, bool completed)
+{
+	for (unsigned r = 0; r < answer.references; r++) {
+		const struct model_reference *reference = &answer.reference[r];
+
+		for (unsigned n = 0; n < reference->walk.count; n++) {
+			uint64_t address = reference->walk.step[n].address;
+			uint64_t entry = read_entry_of(address, 8);
+
+			if (completed)
+				entry = falsified_flags(l2, reference, n, entry);
+			write_entry_at(address, 8, entry);
+		}
+	}
+}
+
+/* What is cached is played, so the machine may have nothing. */
+static void flush_machine(struct l2 *l2)
+{
+	processor_event_function *hook = guest_event_hook;
+
+	guest_event_hook = NULL;
+	if (l2->second.model.nested_paging)
+		svm_guest(l2)->tlb_control = TLB_CONTROL_FLUSH_ALL;
+	else
+		vmx_forget_everything();
+	guest_event_hook = hook;
+}
+
+void l2_starts_wrongly(void)
+{
+	guest_event_hook = l2_caches_event;
+	l2_caches_reset();
+}
+
+struct l2_outcome l2_attempt_wrongly(struct l2 *l2, struct access access)
+{
+	struct l2_context context;
+	struct l2_outcome outcome;
+	unsigned pass = 0;
+
+	if (l2->options.shadow)
+		return l2_attempt_rightly(l2, access);
+	if (l2->second.model.nested_paging && svm_guest(l2)->tlb_control)
+		l2_caches_event(EVENT_TLB_CONTROL, svm_guest(l2)->tlb_control,
+				&(uint64_t){svm_guest(l2)->vmcb->control.guest_asid});
+	context = l2_context_of(l2);
+	ask(l2, &context, &access);
+	while (patch_rights(l2) && pass++ < MOST_PASSES)
+		ask(l2, &context, &access);
+	if (l2_caches_are_used())
+		l2_caches_before(l2, &context, &access, &answer);
+	if (l2_caches_are_used() || patch_count)
+		flush_machine(l2);
+	if (access.instruction < ORDINARY_INSTRUCTIONS)
+		guest_event_hook = NULL; /* nothing is flushed by those */
+	outcome = l2_attempt_rightly(l2, access);
+	guest_event_hook = l2_caches_event;
+	if (patch_count)
+		flush_machine(l2);
+	undo_patches(l2->second.kind->accessed | l2->second.kind->dirty);
+	if (l2_caches_are_used())
+		l2_caches_after(l2, &context, &access, &outcome, &answer);
+	falsify_flags_of(l2, !outcome.exited && outcome.outcome.vector == NO_VECTOR);
+	return outcome;
+}
