@@ -158,10 +158,7 @@ def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -
     folder.mkdir(parents=True, exist_ok=True)
     values: Dict[str, str] = {}
     if adapter.image in media.MADE:
-        # The others' guests want their name in front, as QEMU writes it, and know no fw_cfg here.
-        module = cd_environment(job.entry, adapter.program)
-        line = f"{job.entry.name} {words}" if module else words
-        image = media.make(adapter.image, image, line, job.options.build / "media", module)
+        image = _medium(job, words)
     elif adapter.image == "rom":
         values.update(_rom_values(job, words, folder))
     values.update(
@@ -195,6 +192,14 @@ def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -
     launch = Launch(command, folder, adapter.console, adapter.symptoms, adapter.noise, log, monitor)
     launch.cleanup = [fill(word, values) for word in adapter.cleanup]
     return launch
+
+
+def _medium(job: Job, words: str) -> Path:
+    """The others' guests want their name in front, as QEMU writes it, and know no fw_cfg there."""
+    module = cd_environment(job.entry, job.adapter.program)
+    line = f"{job.entry.name} {words}" if module else words
+    cache = job.options.build / "media"
+    return media.make(job.adapter.image, job.entry.file, line, cache, module)
 
 
 def _monitor_path(folder: Path) -> Path:
