@@ -142,6 +142,23 @@ TEST(a_write_to_a_large_page_is_logged_with_its_4_kbytes,
 	       "the page's first 4 KBytes are in the log");
 }
 
+TEST(a_write_over_two_pages_logs_both, "a write that straddles two pages puts both into the log",
+     MANUAL, NEEDS)
+{
+	struct l2_page page;
+	gpa_t log;
+	struct l2 *l2 = start_logging(&page, &log);
+	gpa_t next = l2_place(l2, filled_frame(53), PT, false);
+
+	*(volatile uint64_t *)(page.entry[PT] + 8) = next.value | P | RW | US | A | D;
+	second_set_flags(&l2->second, false, false);
+	second_invalidate(&l2->second, SECOND_FLUSH);
+	expect_l2_completes(l2, write_access(linear_plus(page.linear, PAGE_4K - 3), 8, 1));
+	expect(times_in_log(log, page.gpa) == 1 && times_in_log(log, next) == 1,
+	       "the pages are in the log %u and %u times", times_in_log(log, page.gpa),
+	       times_in_log(log, next));
+}
+
 TEST(a_full_log_does_not_stop_what_needs_no_flag,
      "a write for which every flag is set already completes with a full log", MANUAL, NEEDS)
 {

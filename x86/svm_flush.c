@@ -227,6 +227,20 @@ TEST(a_change_of_pge_by_l2_drops_everything,
 		try_own_flush(change, FLAGS | G, INSTRUCTION_mov_to_cr4, CR4_PGE);
 }
 
+TEST(g_is_ignored_while_pge_is_clear,
+     "with CR4.PGE = 0 of the guest TLB_CONTROL = 7 drops pages with G = 1, too", TAGS,
+     NEEDS " svm_flush_by_asid")
+{
+	struct moved moved = new_moved(LEAF, FLAGS | G);
+
+	moved.l2->cr4 &= ~CR4_PGE;
+	forget_everything(moved.l2, moved.page.linear);
+	expect_tag(&moved, OLD);
+	move(&moved);
+	svm_guest(moved.l2)->tlb_control = TLB_CONTROL_FLUSH_NON_GLOBALS;
+	expect_tag(&moved, NEW);
+}
+
 TEST(invlpg_of_l2_drops_the_page, "INVLPG in the guest drops the page's translation in its ASID",
      TAGS, NEEDS)
 {

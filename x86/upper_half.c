@@ -204,3 +204,36 @@ TEST(invlpg_drops_a_page_for_fetches,
 		set_cr4(CR4_PGE);
 	for_all_entries(try_invlpg_for_fetches);
 }
+
+static void invpcid(uint64_t type, uint64_t pcid, linear_t linear)
+{
+	static uint64_t descriptor[2] __attribute__((aligned(16)));
+
+	descriptor[0] = pcid;
+	descriptor[1] = linear.value;
+	attempt(instruction_access(INSTRUCTION_invpcid, LINEAR(gpa_of(descriptor).value), type));
+}
+
+/* A page of another PCID, used and changed, and dropped by its address. */
+TEST(invpcid_drops_a_page_of_another_pcid,
+     "INVPCID of an address in the upper half drops the page in the PCID that it names", CACHES,
+     "pcid invpcid")
+{
+	struct subject subject = map_there(places[1], PT);
+	gpa_t other = filled_frame(TAG + 1);
+	uint64_t good = *subject.page.entry[PT];
+
+	set_cr4(CR4_PCIDE);
+	for (unsigned i = 0; i < 6; i++) {
+		mov_to_cr3(image_root().value | 1);
+		write_entry(&subject.page, PT, good | A | D, INVLPG);
+		expect_read(read_access(subject.target, 8), frame_word(TAG));
+		expect_read(fetch_access(subject.target), TAG);
+		mov_to_cr3(image_root().value | 2);
+		write_entry(&subject.page, PT, other.value | ALLOWED | A | D, NO_FLUSH);
+		invpcid(i & 1, 1, i & 2 ? subject.target : subject.page.linear);
+		mov_to_cr3(image_root().value | 1 | CR3_NO_FLUSH);
+		expect_read(read_access(subject.target, 8), frame_word(TAG + 1));
+		expect_read(fetch_access(subject.target), TAG + 1);
+	}
+}

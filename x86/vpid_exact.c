@@ -127,6 +127,30 @@ TEST(invvpid_drops_whole_pages_for_data_and_fetches,
 	}
 }
 
+/* G = 1 without CR4.PGE is no global translation. */
+TEST(g_is_ignored_while_pge_is_clear,
+     "with CR4.PGE = 0 of L2 INVVPID that retains globals, and MOV to CR3, drop pages with G = 1",
+     MANUAL, INVVPIDS)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct moving moving = make_moving(PT, FLAGS | G);
+		struct access load = {INSTRUCTION_mov_to_cr3, .linear = LINEAR(moving.l2->cr3),
+				      .value = {moving.l2->cr3}};
+
+		if (!(i ? has_vmx(VMX_FEATURE_invvpid_retaining_globals)
+			: vmx_lets_guests_load_cr3()))
+			continue;
+		moving.l2->cr4 &= ~CR4_PGE;
+		expect_tag(&moving, OLD);
+		move(&moving);
+		if (i)
+			invvpid(INVVPID_SINGLE_CONTEXT_RETAINING_GLOBALS, TAG, moving.page.linear);
+		else
+			expect_l2_completes(moving.l2, load);
+		expect_tag(&moving, NEW);
+	}
+}
+
 /* The EPT entry of the page leads elsewhere; then INVEPT with an operand that VM entry would take
  * and that has the same bits 51:12. */
 static void try_invept(uint64_t difference)
