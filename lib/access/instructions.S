@@ -300,6 +300,15 @@ access_\name\()_touch:
 	simple lsl, lsl %ax, %ecx
 	simple verr, verr %ax
 	simple iret_32bit, ud2
+	instruction rep_movs_from
+	mov %rdi, %rsi
+	lea -64(%rsp), %rdi
+	mov %rax, (%rdi)			/* so that the stack is in use */
+	mov $8, %ecx
+	touch rep_movs_from
+	rep movsb
+	mov -64(%rsp), %rax
+	done
 
 	simple read32, vmovdqu (%rdi), %ymm0
 	simple write32, vmovdqu %ymm0, (%rdi)
