@@ -97,8 +97,12 @@ SETS_FLAGS(reads_and_fetches_set_accessed_only, fetch, pop,
 	   "Instructions that only read, and fetches, set A and never D")
 SETS_FLAGS(read_modify_writes_set_dirty, or, cmpxchg8b,
 	   "Instructions that read and write set A and D")
-SETS_FLAGS(cmpxchg16b_sets_the_flags_of_a_write, cmpxchg16b, cmpxchg16b,
-	   "CMPXCHG16B that fails sets A, and D as its write cycle wants")
+TEST(cmpxchg16b_sets_the_flags_of_a_write,
+     "CMPXCHG16B that fails sets A, and D as its write cycle wants", MANUAL, "cmpxchg16b")
+{
+	try_instructions(INSTRUCTION_cmpxchg16b, INSTRUCTION_cmpxchg16b);
+}
+
 /* The code of both inverts RAX first. */
 static void try_exchange(enum level level, enum instruction instruction, bool user, bool cached)
 {

@@ -10,6 +10,7 @@
 #include "libc/string.h"
 
 #define TICKS_BETWEEN_SIGNS  5000000000ull /* some seconds, whatever the processor's speed */
+#define CHECKS_BETWEEN_SIGNS 64		   /* at least */
 #define MOST_OTHERS	     8
 #define MOST_FAILURES_A_CASE 200
 
@@ -19,12 +20,17 @@ static struct failure first, later;
 
 void count_check(void)
 {
-	running.checks++;
+	count_checks(1);
 }
 
+/* A slow machine shows that it gets on: the runner takes silence for a hang. */
 void count_checks(unsigned count)
 {
+	uint64_t before = running.checks;
+
 	running.checks += count;
+	if (before / CHECKS_BETWEEN_SIGNS != running.checks / CHECKS_BETWEEN_SIGNS)
+		progress("%llu checks", (unsigned long long)running.checks);
 }
 
 void count_combinations(uint64_t tried, uint64_t offered)
