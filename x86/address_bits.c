@@ -115,6 +115,8 @@ static struct frames find_frames(void)
 	for (unsigned bit = FIRST_BIT; bit < maxphyaddr() && frames.count < 52; bit++)
 		if (!take(&frames, 1ull << bit))
 			take(&frames, FREE_FROM ^ 1ull << bit);
+	if (!frames.count)
+		end_case_skipped("memory", "there is no memory beyond what other cases use");
 	return frames;
 }
 

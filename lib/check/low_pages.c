@@ -85,8 +85,12 @@ struct page map_low_page(linear_t linear, enum level level, gpa_t frame, uint64_
 
 struct page map_low_target(linear_t linear, enum level level, uint32_t tag)
 {
-	gpa_t frame = frames_alloc(level_bytes(&paging_4level, level));
+	uint64_t bytes = level_bytes(&paging_4level, level);
+	gpa_t frame;
 
+	do /* the identity map is no longer what it was from 1 GByte on */
+		frame = frames_alloc(bytes);
+	while (frame.value + bytes > GBYTE);
 	frame_fill(frame, PAGE_4K, tag);
 	return map_low_page(linear, level, frame, P | RW | US);
 }
