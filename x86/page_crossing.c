@@ -128,21 +128,25 @@ static void expect_completes(const struct page_pair *pair, struct access access,
 
 typedef void try_function(const struct page_pair *pair, struct access access, unsigned before);
 
-/* Each instruction with each number of bytes in front of the border. */
-static void try_splits(const struct group *group, try_function *try)
+static void try_group(const struct group *group, const struct page_pair *pair, try_function *try)
 {
-	struct page_pair pair = map_page_pair(FIRST, SECOND);
-
 	for (unsigned n = 0; n < group->count; n++) {
 		enum instruction instruction = group->list[n];
 
 		if (!has(instruction_table[instruction].need))
 			continue;
 		for (unsigned before = 1; before < instruction_table[instruction].size; before++) {
-			try(&pair, crossing_access(&pair, instruction, before, false), before);
-			try(&pair, crossing_access(&pair, instruction, before, true), before);
+			try(pair, crossing_access(pair, instruction, before, false), before);
+			try(pair, crossing_access(pair, instruction, before, true), before);
 		}
 	}
+}
+
+static void try_splits(const struct group *group, try_function *try)
+{
+	struct page_pair pair = map_page_pair(FIRST, SECOND);
+
+	try_group(group, &pair, try);
 }
 
 static void try_good_pages(const struct page_pair *pair, struct access access, unsigned before)
@@ -159,6 +163,38 @@ TEST(operand_over_two_good_pages_is_one_operand,
 	try_splits(&vectors, try_good_pages);
 	try_splits(&locked, try_good_pages);
 	try_splits(&unlocked, try_good_pages);
+}
+
+/* The frame behind the large page's is not the small page's. Each has a PML4E of its own. */
+static struct page_pair map_large_and_small(bool large_first)
+{
+	gpa_t large = frames_alloc(PAGE_2M), small;
+	struct page_pair pair = {
+		.border = LINEAR(0x0000330000000000 + (uint64_t)large_first * (1ull << 40))};
+	const linear_t in_front = LINEAR(pair.border.value - (large_first ? PAGE_2M : PAGE_4K));
+
+	filled_frame(0); /* behind the large one */
+	small = filled_frame(large_first ? SECOND : FIRST);
+	map_page_at_linear(large_first ? in_front : pair.border, PD, large, P | RW | US);
+	map_page_at_linear(large_first ? pair.border : in_front, PT, small, P | RW | US);
+	pair.frame[!large_first] = large_first ? gpa_plus(large, PAGE_2M - PAGE_4K) : large;
+	pair.frame[large_first] = small;
+	frame_fill(large, PAGE_2M, large_first ? FIRST : SECOND);
+	return pair;
+}
+
+TEST(operand_over_pages_of_two_sizes_is_one_operand,
+     "An operand over the end of a 2-MByte page, or into one, is read and written in both frames",
+     MANUAL, "")
+{
+	for (unsigned n = 0; n < 2; n++) {
+		struct page_pair pair = map_large_and_small(n);
+
+		try_group(&loads, &pair, expect_completes);
+		try_group(&stores, &pair, expect_completes);
+		try_group(&vectors, &pair, expect_completes);
+		try_group(&unlocked, &pair, expect_completes);
+	}
 }
 
 /* What can be wrong with a page: not present, read-only, supervisor-only, a reserved bit. */

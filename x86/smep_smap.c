@@ -163,14 +163,34 @@ TEST(smap_does_not_concern_fetches_nor_smep_data,
 	}
 }
 
-/* The spare descriptor first in the second page, whose entry takes each value. */
-static void try_descriptor_reads(enum instruction instruction, bool user, bool ac)
+enum table { IN_GDT, IN_LDT };
+
+/* The descriptor is first in the pair's second page. */
+static void place_descriptor(const struct page_pair *pair, enum table table)
+{
+	const uint64_t descriptor = ACCESSED_DATA;
+	uint64_t gdt[GDT_ENTRIES];
+
+	copy_gdt(gdt);
+	if (table == IN_GDT) {
+		gdt[GDT_SPARE_SEL / 8] = descriptor;
+		load_gdt(place_across(pair, gdt, sizeof(gdt), GDT_SPARE_SEL), sizeof(gdt));
+		return;
+	}
+	make_system_descriptor(&gdt[GDT_SYSTEM_SEL / 8], DESCRIPTOR_LDT, pair->border, 7);
+	load_gdt_copy(gdt);
+	load_ldtr(GDT_SYSTEM_SEL);
+	place_across(pair, &descriptor, 8, 0);
+}
+
+/* The page of the descriptor has an entry of each kind. */
+static void try_descriptor_reads(enum instruction instruction, enum table table, bool user, bool ac)
 {
 	static const uint64_t states[] = {0, P, P | RW, P | US, P | RW | US};
 	struct page_pair pair = map_page_pair(0, 0);
-	uint64_t gdt[GDT_ENTRIES];
 	struct implicit_access implicit = {
-		.access = instruction_access(instruction, LINEAR(0), GDT_SPARE_SEL),
+		.access = instruction_access(instruction, LINEAR(0),
+					     table == IN_GDT ? GDT_SPARE_SEL : 4),
 		.linear = pair.border,
 		.bytes = 8,
 		.reads = true,
@@ -179,9 +199,7 @@ static void try_descriptor_reads(enum instruction instruction, bool user, bool a
 	};
 
 	set_page_pair(&pair, pair.good[0] & ~US, pair.good[1] & ~US);
-	copy_gdt(gdt);
-	gdt[GDT_SPARE_SEL / 8] = ACCESSED_DATA;
-	load_gdt(place_across(&pair, gdt, sizeof(gdt), GDT_SPARE_SEL), sizeof(gdt));
+	place_descriptor(&pair, table);
 	implicit.access.user = user;
 	implicit.access.ac = ac;
 	for (unsigned i = 0; i < COUNT_OF(states) * 2; i++) {
@@ -195,9 +213,11 @@ static void try_descriptor_reads(enum instruction instruction, bool user, bool a
 
 static void try_all_reads(bool user, bool ac)
 {
-	try_descriptor_reads(INSTRUCTION_lar, user, ac);
-	try_descriptor_reads(INSTRUCTION_lsl, user, ac);
-	try_descriptor_reads(INSTRUCTION_verr, user, ac);
+	for (enum table table = IN_GDT; table <= IN_LDT; table++) {
+		try_descriptor_reads(INSTRUCTION_lar, table, user, ac);
+		try_descriptor_reads(INSTRUCTION_lsl, table, user, ac);
+		try_descriptor_reads(INSTRUCTION_verr, table, user, ac);
+	}
 }
 
 TEST(lar_lsl_and_verr_read_descriptors_as_supervisor,
