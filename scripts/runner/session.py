@@ -149,13 +149,10 @@ class Job:
         return words
 
 
-def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -> Launch:
-    """The exact launch of an image; makes the media and small files that it asks for."""
+def _values(job: Job, folder: Path, words: str) -> Dict[str, str]:
+    """What stands for an adapter's placeholders in this launch; makes the media."""
     adapter = job.adapter
-    words = " ".join(job.words(resume))
     image = job.entry.file
-    folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
     values: Dict[str, str] = {}
     if adapter.image in media.MADE:
         image = _medium(job, words)
@@ -170,7 +167,6 @@ def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -
             "machine": adapter.machine_of(job.entry),
             "tmp": str(folder),
             "console": str(folder / "console.fifo"),
-            "outer": str((outer or folder).resolve()),
             "port": str(job.gdb_port),
             "entry": hex(job.image.entry),
             "cpu": adapter.cpu,
@@ -178,6 +174,16 @@ def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -
             "name": "shadowbox-" + hashlib.sha256(os.fsencode(folder)).hexdigest()[:12],
         }
     )
+    return values
+
+
+def prepare(job: Job, folder: Path, resume: int, outer: Optional[Path] = None) -> Launch:
+    """The exact launch of an image; makes the media and small files that it asks for."""
+    adapter = job.adapter
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    values = _values(job, folder, " ".join(job.words(resume)))
+    values["outer"] = str((outer or folder).resolve())
     for name, text in adapter.files.items():
         (folder / name).write_text(fill(text, values), encoding="utf-8")
     monitor = _monitor_path(folder) if adapter.monitor else None
