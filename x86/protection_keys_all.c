@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Every protection key and every instruction.
+ *
+ * PKRU has two bits for each of 16 keys, and what WRPKRU writes counts for the next data access by
+ * whatever instruction: AD denies it, WD a write, in user mode (SDM Vol. 3, "Protection Keys";
+ * R25).
+ *
+ * Caught here: rights of a key that a list of keys forgets, when WRPKRU has to change what is
+ * cached; read-modify-writes, strings or stack accesses that ask for the right to read alone
+ * (QT16, QT18). Emulators and instruction emulators bring PKRU to translations by hand.
+ *
+ * Not checked: key 0, which the image's own memory has; supervisor-mode accesses and addresses
+ * (protection_keys).
+ */
+#include "test.h"
+
+SUBJECT(protection_keys_all, "each key after WRPKRU, and each instruction under AD and WD");
+
+#define MANUAL "SDM Vol. 3, \"Protection Keys\""
+#define TAG    91
+
+static struct subject map_key(unsigned key)
+{
+	return map_subject(PT, P | RW | US | entry_key(key), TAG);
+}
+
+/* The key's rights change, with its translations cached; those of all others are the opposite. */
+TEST(wrpkru_takes_effect_for_every_key,
+     "WRPKRU decides on the next user access to a page with any key, whatever is cached", MANUAL,
+     "pku")
+{
+	static const uint8_t order[] = {0, 1, 0, 2, 0, 3, 2, 1, 3, 0};
+
+	set_cr4(CR4_PKE);
+	for (unsigned key = 1; key < PROTECTION_KEYS; key++) {
+		struct subject subject = map_key(key);
+
+		for (unsigned i = 0; i < COUNT_OF(order); i++) {
+			uint32_t others = order[i] ? 0 : ~key_rights(key, 3) & ~key_rights(0, 3);
+
+			set_pkru(key_rights(key, order[i]) | others);
+			expect_as_modelled(as_user(read_access(subject.target, 8)));
+			expect_as_modelled(
+				as_user(write_access(subject.target, 8, frame_word(TAG))));
+			expect_as_modelled(as_user(read_access(subject.target, 8)));
+		}
+	}
+}
+
+/* Once allowed, so that it is cached, then under these rights. */
+static void try_instruction(enum instruction instruction, uint32_t rights, bool cached)
+{
+	const struct instruction_entry *entry = &instruction_table[instruction];
+	uint64_t compared = entry->reads && entry->writes != NEVER ? ~(uint64_t)PF_W : ~0ull;
+	struct subject subject = map_key(5);
+	struct access access =
+		as_user(instruction_access(instruction, subject.page.linear, frame_word(TAG)));
+	struct model_outcome wanted;
+	struct outcome outcome;
+
+	set_pkru(0);
+	if (cached)
+		attempt(access);
+	set_pkru(key_rights(5, rights));
+	frame_fill(subject.page.frame, PAGE_4K, TAG);
+	wanted = modelled_outcome(access);
+	outcome = attempt(access);
+	if (wanted.vector == MODEL_COMPLETES || entry->writes == MAYBE)
+		return;
+	expect(outcome.vector == VECTOR_PF &&
+		       !((outcome.error_code ^ wanted.error_code) & compared),
+	       "%s with rights %u: %s, error code 0x%llx instead of 0x%llx", entry->text, rights,
+	       vector_name(outcome.vector), (unsigned long long)outcome.error_code,
+	       (unsigned long long)wanted.error_code);
+}
+
+TEST(every_instruction_asks_its_key,
+     "AD denies each data access of user mode, WD each write, by whatever instruction", MANUAL,
+     "pku")
+{
+	set_cr4(CR4_PKE);
+	for (unsigned n = 0; n < ORDINARY_INSTRUCTIONS; n++) {
+		if (!has(instruction_table[n].need))
+			continue;
+		for (unsigned i = 0; i < 4; i++)
+			try_instruction((enum instruction)n,
+					i & 1 ? KEY_WRITE_DISABLE : KEY_ACCESS_DISABLE, i & 2);
+		release_pages();
+	}
+}
