@@ -37,14 +37,15 @@ static void clear_pge_then_set(void)
 
 static void (*const flushes[])(void) = {reload, toggle_pge, clear_pge_then_set};
 
-/* A page of the lower half, or one of those that many kernels have for themselves. */
+/* A page of the lower half, or one of those that many kernels have for themselves, each in a PML4E
+ * of its own: an entry that may be cached is not replaced without a flush. */
 static struct page map_in_half(bool upper, enum level level, gpa_t frame, uint64_t flags)
 {
 	static unsigned count;
 
 	if (!upper)
 		return map_page_at(level, frame, flags);
-	return map_page_at_linear(LINEAR(0xffffc12340000000 + PAGE_2M * (count++ % 256)), level,
+	return map_page_at_linear(LINEAR(0xffff812340000000 + ((uint64_t)count++ << 39)), level,
 				  frame, flags);
 }
 
