@@ -127,6 +127,48 @@ TEST(changes_of_cr4_pge_drop_global_translations,
 	}
 }
 
+static uint64_t *entry_in(gpa_t table, enum level level, linear_t linear)
+{
+	return (uint64_t *)identity(table) + level_index(&paging_4level, level, linear.value);
+}
+
+/* Entries of each level above the last come to lead to other tables, in which the page and the one
+ * behind it are others. */
+static void try_upper_levels(void (*flush)(void))
+{
+	const uint64_t flags = P | RW | US;
+	struct page page = map_page_at(PT, filled_frame(61), flags | G);
+	gpa_t table = frame_alloc();
+
+	entry_in(table, PT, page.linear)[0] = filled_frame(62).value | flags | G;
+	entry_in(table, PT, page.linear)[1] = filled_frame(63).value | flags | G;
+	for (enum level level = PD; level <= PML4; level++) {
+		uint64_t good = *page.entry[level];
+		gpa_t upper = frame_alloc();
+
+		expect_read(read_access(page.linear, 8), frame_word(61));
+		write_entry(&page, level, table.value | flags, NO_FLUSH);
+		flush();
+		expect_read(read_access(linear_plus(page.linear, PAGE_4K), 8), frame_word(63));
+		expect_read(read_access(page.linear, 8), frame_word(62));
+		write_entry(&page, level, good, NO_FLUSH);
+		flush();
+		*entry_in(upper, level, page.linear) = table.value | flags;
+		table = upper;
+	}
+}
+
+TEST(each_flush_drops_entries_of_upper_levels,
+     "MOV to CR3 and changes of CR4.PGE drop what is cached of entries above the last", MANUAL,
+     "pge")
+{
+	clear_cr4(CR4_PGE);
+	try_upper_levels(reload);
+	set_cr4(CR4_PGE);
+	for (unsigned i = 1; i < COUNT_OF(flushes); i++)
+		try_upper_levels(flushes[i]);
+}
+
 static void clear_pge(void)
 {
 	clear_cr4(CR4_PGE);

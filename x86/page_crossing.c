@@ -168,12 +168,12 @@ TEST(operand_over_two_good_pages_is_one_operand,
 /* The frame behind the large page's is not the small page's. Each has a PML4E of its own. */
 static struct page_pair map_large_and_small(bool large_first)
 {
-	gpa_t large = frames_alloc(PAGE_2M), small;
+	gpa_t behind = frames_alloc(PAGE_2M), large = frames_alloc(PAGE_2M), small;
 	struct page_pair pair = {
 		.border = LINEAR(0x0000330000000000 + (uint64_t)large_first * (1ull << 40))};
 	const linear_t in_front = LINEAR(pair.border.value - (large_first ? PAGE_2M : PAGE_4K));
 
-	filled_frame(0); /* behind the large one */
+	frame_fill(behind, PAGE_4K, 0);
 	small = filled_frame(large_first ? SECOND : FIRST);
 	map_page_at_linear(large_first ? in_front : pair.border, PD, large, P | RW | US);
 	map_page_at_linear(large_first ? pair.border : in_front, PT, small, P | RW | US);

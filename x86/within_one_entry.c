@@ -197,3 +197,30 @@ TEST(cr0_wp_counts_at_the_next_write,
 	       "exit kind %u, error code 0x%llx", run.end.exit.kind,
 	       (unsigned long long)run.end.outcome.error_code);
 }
+
+TEST(cr4_smep_counts_at_the_next_fetch,
+     "L2's change of CR4.SMEP counts for the next fetch by a translation that is cached",
+     "SDM Vol. 3, \"Determination of Access Rights\"", NEEDS " smep")
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, FLAGS, TAG);
+	uint64_t cr4 = l2->cr4 | (has(FEATURE_svm) ? 0 : CR4_VMXE);
+	struct access steps[] = {
+		fetch_access(page.linear),
+		instruction_access(INSTRUCTION_mov_to_cr4, page.linear, cr4 | CR4_SMEP),
+		read_access(page.linear, 8),
+		instruction_access(INSTRUCTION_mov_to_cr4, page.linear, cr4),
+		fetch_access(page.linear),
+		instruction_access(INSTRUCTION_mov_to_cr4, page.linear, cr4 | CR4_SMEP),
+		fetch_access(page.linear),
+	};
+	struct l2_run run;
+
+	second_invalidate(&l2->second, SECOND_FLUSH);
+	l2_run_steps(l2, steps, COUNT_OF(steps), &run);
+	expect(run.done == 6, "%u steps complete instead of 6", run.done);
+	expect(!run.end.exited && run.end.outcome.vector == VECTOR_PF &&
+		       run.end.outcome.error_code == (PF_P | PF_ID),
+	       "exit kind %u, error code 0x%llx", run.end.exit.kind,
+	       (unsigned long long)run.end.outcome.error_code);
+}
