@@ -86,9 +86,10 @@ static void try_quarters(enum invalidation then)
 {
 	struct quarter quarter[QUARTERS];
 
-	for (uint32_t i = 0; i < QUARTERS; i++)
+	for (uint32_t i = 0; i < QUARTERS; i++) {
 		quarter[i] = make_quarter(i);
-	invalidate(quarter[0].linear, CR4_PGE_TWICE);
+		invalidate(quarter[i].linear, INVLPG);
+	}
 	for (unsigned n = 0; n < 24; n++) {
 		for (unsigned i = 0; i < QUARTERS; i++)
 			use(&quarter[i]);
@@ -102,36 +103,35 @@ static void try_quarters(enum invalidation then)
 			use(&quarter[(n + i) % QUARTERS]);
 		}
 	}
-	for (unsigned i = 0; i < QUARTERS; i++)
+	for (unsigned i = 0; i < QUARTERS; i++) {
 		put(quarter[i].pde, quarter[i].old);
-	invalidate(quarter[0].linear, CR4_PGE_TWICE);
+		invalidate(quarter[i].linear, INVLPG);
+	}
 }
 
 TEST(mov_to_cr3_brings_each_quarter_up_to_date,
      "32-bit paging: PTEs and PDEs of each GByte were edited: after MOV to CR3 each counts", MANUAL,
-     "pge")
+     "")
 {
 	try_quarters(MOV_CR3);
 }
 
 TEST(invlpg_brings_each_quarter_up_to_date,
-     "32-bit paging: PTEs and PDEs of each GByte were edited: after INVLPG each counts", MANUAL,
-     "pge")
+     "32-bit paging: PTEs and PDEs of each GByte were edited: after INVLPG each counts", MANUAL, "")
 {
 	try_quarters(INVLPG);
 }
 
 TEST(mov_to_cr3_brings_each_pae_directory_up_to_date,
      "PAE paging: PTEs and PDEs of each GByte were edited: after MOV to CR3 each counts", MANUAL,
-     "pae pge")
+     "pae")
 {
 	run_under_pae();
 	try_quarters(MOV_CR3);
 }
 
 TEST(invlpg_brings_each_pae_directory_up_to_date,
-     "PAE paging: PTEs and PDEs of each GByte were edited: after INVLPG each counts", MANUAL,
-     "pae pge")
+     "PAE paging: PTEs and PDEs of each GByte were edited: after INVLPG each counts", MANUAL, "pae")
 {
 	run_under_pae();
 	try_quarters(INVLPG);
