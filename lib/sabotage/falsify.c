@@ -82,6 +82,8 @@ void falsify(const struct operation *operation, struct outcome *outcome)
 		outcome->cr2 = operation->access.linear.value;
 	}
 	falsify_memory(operation, outcome);
+	if (outcome->vector == VECTOR_DF && sabotaged(SABOTAGE_double_fault_is_page_fault))
+		outcome->vector = VECTOR_PF;
 }
 
 void change_entry(uint64_t address, uint64_t set, uint64_t clear)
