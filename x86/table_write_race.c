@@ -93,7 +93,7 @@ static void store(unsigned method, unsigned table, unsigned slot, uint64_t value
 	volatile uint64_t *entry = &scene.hot[table][slot];
 
 	for (unsigned tries = 0; tries < 100; tries++) {
-		store_methods[methods[method % COUNT_OF(methods)]].store(entry, value);
+		store_by_method(entry, value, &store_methods[methods[method % COUNT_OF(methods)]]);
 		if ((*entry & ~(A | D)) == value)
 			return;
 	}

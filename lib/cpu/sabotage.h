@@ -31,6 +31,7 @@ enum sabotage_family {
 	FAMILY_emulation,
 	FAMILY_nested,
 	FAMILY_isolation,
+	FAMILY_processors,
 	FAMILY_nested_invalidation,
 	FAMILY_permitted,
 };

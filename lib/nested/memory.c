@@ -14,7 +14,6 @@
 #include "cpu/features.h"
 #include "libc/string.h"
 #include "mem/frames.h"
-#include "nested/falsify.h"
 #include "paging/entry.h"
 #include "paging/space.h"
 
@@ -258,7 +257,6 @@ struct l2 *l2_start_with(enum l2_mode mode, struct l2_options options)
 	struct l2 *l2 = &l2_of_case;
 
 	memset(l2, 0, sizeof(*l2));
-	forget_l2_outcomes();
 	l2->mode = mode;
 	l2->options = options;
 	l2->backend = backend();

@@ -150,8 +150,10 @@ static void enter(struct l2 *l2, struct l2_registers *registers, struct l2_exit 
 		if (guest.tlb_control)
 			guest_event(EVENT_TLB_CONTROL, guest.tlb_control,
 				    &(uint64_t){guest.vmcb->control.guest_asid});
-		guest.vmcb->control.tlb_control = guest.tlb_control;
+		guest.vmcb->control.tlb_control =
+			guest.flush_unasked ? TLB_CONTROL_FLUSH_ALL : guest.tlb_control;
 		guest.tlb_control = TLB_CONTROL_NOTHING;
+		guest.flush_unasked = false;
 		svm_enter(guest.vmcb, general);
 	} while (guest.handle && guest.handle(l2, general));
 	decode_exit(exit);

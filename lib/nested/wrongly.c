@@ -156,6 +156,19 @@ static uint64_t falsified_flags(const struct l2 *l2, const struct model_referenc
 	return entry;
 }
 
+/* "Processors may set it speculatively": where the entry beside could have been used as well. */
+static void set_a_beside(const struct l2 *l2, const struct walk_step *step)
+{
+	const struct model_second_level *second = &l2->second.model;
+	uint64_t address = step->address ^ 8, entry = read_entry_of(address, 8);
+
+	if (!(entry & second->format->present) || entry & l2->second.kind->accessed ||
+	    reserved_bits_set(second->format, &second->rules, step->level, entry))
+		return;
+	if (sabotaged(SABOTAGE_second_a_of_neighbours))
+		write_entry_at(address, 8, entry | l2->second.kind->accessed);
+}
+
 static void falsify_flags_of(const struct l2 *l2, bool completed)
 {
 	for (unsigned r = 0; r < answer.references; r++) {
@@ -168,6 +181,8 @@ static void falsify_flags_of(const struct l2 *l2, bool completed)
 			if (completed)
 				entry = falsified_flags(l2, reference, n, entry);
 			write_entry_at(address, 8, entry);
+			if (completed && answer.second_flags)
+				set_a_beside(l2, &reference->walk.step[n]);
 		}
 	}
 }
@@ -179,7 +194,7 @@ static void flush_machine(struct l2 *l2)
 
 	guest_event_hook = NULL;
 	if (l2->second.model.nested_paging)
-		svm_guest(l2)->tlb_control = TLB_CONTROL_FLUSH_ALL;
+		svm_guest(l2)->flush_unasked = true;
 	else
 		vmx_forget_everything();
 	guest_event_hook = hook;
@@ -191,27 +206,36 @@ void l2_starts_wrongly(void)
 	l2_caches_reset();
 }
 
+/* Entries are made what the hypervisor with the bug would use. */
+static void before_access(struct l2 *l2, const struct l2_context *context,
+			  const struct access *access)
+{
+	unsigned pass = 0;
+
+	if (l2->second.model.nested_paging && svm_guest(l2)->tlb_control)
+		l2_caches_event(EVENT_TLB_CONTROL, svm_guest(l2)->tlb_control,
+				&(uint64_t){context->tag});
+	ask(l2, context, access);
+	while (patch_rights(l2) && pass++ < MOST_PASSES)
+		ask(l2, context, access);
+	if (l2_caches_are_used())
+		l2_caches_before(l2, context, access, &answer);
+	if (l2_caches_are_used() || patch_count || sabotaged(SABOTAGE_l2_caches_nothing))
+		flush_machine(l2);
+	if (access->instruction >= ORDINARY_INSTRUCTIONS) /* the others flush nothing */
+		l2_caches_event(EVENT_L2_RUNS, 0, &(uint64_t){0});
+}
+
 struct l2_outcome l2_attempt_wrongly(struct l2 *l2, struct access access)
 {
 	struct l2_context context;
 	struct l2_outcome outcome;
-	unsigned pass = 0;
 
 	if (l2->options.shadow)
 		return l2_attempt_rightly(l2, access);
-	if (l2->second.model.nested_paging && svm_guest(l2)->tlb_control)
-		l2_caches_event(EVENT_TLB_CONTROL, svm_guest(l2)->tlb_control,
-				&(uint64_t){svm_guest(l2)->vmcb->control.guest_asid});
 	context = l2_context_of(l2);
-	ask(l2, &context, &access);
-	while (patch_rights(l2) && pass++ < MOST_PASSES)
-		ask(l2, &context, &access);
-	if (l2_caches_are_used())
-		l2_caches_before(l2, &context, &access, &answer);
-	if (l2_caches_are_used() || patch_count)
-		flush_machine(l2);
-	if (access.instruction < ORDINARY_INSTRUCTIONS)
-		guest_event_hook = NULL; /* nothing is flushed by those */
+	before_access(l2, &context, &access);
+	guest_event_hook = NULL; /* all was told */
 	outcome = l2_attempt_rightly(l2, access);
 	guest_event_hook = l2_caches_event;
 	if (patch_count)

@@ -34,7 +34,8 @@ static unsigned next;
 bool l2_caches_are_used(void)
 {
 	return sabotaged_family(FAMILY_nested_invalidation) ||
-	       sabotage_chosen[SABOTAGE_caches_all_it_may];
+	       sabotage_chosen[SABOTAGE_caches_all_it_may] ||
+	       sabotage_chosen[SABOTAGE_violation_of_old_rights];
 }
 
 void l2_caches_reset(void)
@@ -91,6 +92,15 @@ static void use_of_other(const struct kept *at, const struct l2 *l2,
 			    false);
 }
 
+/* That a write finds an old right is permitted once: the violation drops it. */
+static bool write_is_denied(const struct kept *at)
+{
+	for (unsigned i = 0; i < at->count; i++)
+		if (at->entry[i].second && !(at->entry[i].value & RW))
+			return sabotaged(SABOTAGE_violation_of_old_rights);
+	return false;
+}
+
 void l2_caches_before(const struct l2 *l2, const struct l2_context *context,
 		      const struct access *access, const struct model_l2_answer *answer)
 {
@@ -101,7 +111,7 @@ void l2_caches_before(const struct l2 *l2, const struct l2_context *context,
 		struct kept *at = &kept[i];
 
 		if (is_of(at, l2, context, page_of(access))) {
-			if (write && !at->written)
+			if (write && !at->written && !write_is_denied(at))
 				at->valid = false; /* walks again, to set D */
 			else
 				use(at);
@@ -242,7 +252,7 @@ void l2_caches_event(enum processor_event event, uint64_t operand, const uint64_
 		after_invvpid(operand, tag & 0xffff, descriptor[1]);
 	else if (event == EVENT_TLB_CONTROL)
 		after_tlb_control(operand, tag);
-	else if (event == EVENT_L2_RUNS)
+	else if (event == EVENT_L2_RUNS && !sabotaged(SABOTAGE_own_flushes_of_l2_lost))
 		drop_combined(NULL, NULL, false);
 	else if (event == EVENT_INVLPGA && !sabotaged(SABOTAGE_invlpga_lost))
 		drop_combined(&tag, &operand, false);

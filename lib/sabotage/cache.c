@@ -11,6 +11,7 @@
 struct cached_translation {
 	bool valid;
 	bool stuck; /* the store that changed it was not noticed */
+	bool once;  /* and will be, when it is dropped again */
 	uint64_t page, pcid;
 	struct translation translation;
 };
@@ -22,6 +23,7 @@ static unsigned next_translation, next_upper;
 bool caches_are_used(void)
 {
 	return sabotaged_family(FAMILY_invalidation) || sabotaged_family(FAMILY_table_writes) ||
+	       sabotage_chosen[SABOTAGE_stores_of_others_lost] ||
 	       sabotage_chosen[SABOTAGE_caches_all_it_may] ||
 	       sabotage_chosen[SABOTAGE_globals_are_not_kept] ||
 	       sabotage_chosen[SABOTAGE_flushes_often];
@@ -82,7 +84,7 @@ void remember_translation(uint64_t linear, const struct translation *translation
 		return;
 	if (!to)
 		to = &translations[next_translation++ % TRANSLATIONS];
-	*to = (struct cached_translation){true, false, page, current_pcid(), *translation};
+	*to = (struct cached_translation){true, false, false, page, current_pcid(), *translation};
 	to->translation.cached = true;
 	if (to->translation.global && sabotaged(SABOTAGE_globals_are_not_kept))
 		to->translation.global = false;
@@ -102,17 +104,22 @@ void remember_upper_entry(uint64_t linear, enum level level, uint64_t table, uin
 	*to = (struct cached_entry){true, level, linear, current_pcid(), table, rights};
 }
 
-static bool is_dropped(const struct cached_translation *at, const struct dropping *drop)
+static bool is_dropped(struct cached_translation *at, const struct dropping *drop)
 {
 	enum level level = drop->one_4_kbyte ? PT : at->translation.level;
 
-	if (at->stuck)
+	if (at->stuck && !at->once)
 		return false;
 	if (at->translation.global && drop->keeps_globals)
 		return false;
 	if (drop->by_pcid && at->pcid != drop->pcid && !at->translation.global)
 		return false;
-	return !drop->by_linear || prefix(at->page, level) == prefix(drop->linear, level);
+	if (drop->by_linear && prefix(at->page, level) != prefix(drop->linear, level))
+		return false;
+	if (!at->stuck)
+		return true;
+	at->stuck = at->once = false;
+	return false;
 }
 
 void drop_translations(struct dropping drop)
@@ -161,13 +168,21 @@ void take_into_pcid_0(void)
 		translations[i].pcid = 0;
 }
 
-void stick_translations(uint64_t entry)
+static void stick(struct cached_translation *at, uint64_t entry, bool once)
+{
+	for (unsigned n = 0; n < at->translation.count; n++) {
+		if (at->translation.address[n] != entry)
+			continue;
+		at->once = once && (at->once || !at->stuck);
+		at->stuck = true;
+	}
+}
+
+void stick_translations(uint64_t entry, bool once)
 {
 	for (unsigned i = 0; i < TRANSLATIONS; i++)
-		for (unsigned n = 0; n < translations[i].translation.count; n++)
-			if (translations[i].valid &&
-			    translations[i].translation.address[n] == entry)
-				translations[i].stuck = true;
+		if (translations[i].valid)
+			stick(&translations[i], entry, once);
 }
 
 void caches_reset(void)

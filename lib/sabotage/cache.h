@@ -50,8 +50,8 @@ uint64_t current_pcid(void);
 /* What was cached under any PCID is PCID 0's. */
 void take_into_pcid_0(void);
 
-/* Translations by way of this entry stay, whatever is dropped. */
-void stick_translations(uint64_t entry);
+/* Translations by way of this entry stay, whatever is dropped; `once`: when it is dropped first. */
+void stick_translations(uint64_t entry, bool once);
 void caches_reset(void);
 
 /* After a page fault at this address. */
@@ -63,12 +63,17 @@ void forget_roles(void);
 
 /* What control registers were before a change that is seen late; see events.c. */
 struct late {
-	bool wp, smep, smap, pkru; /* the old value still counts */
-	unsigned nxe;		   /* for so many times MOV to CR3 */
+	struct {
+		bool wp, smep, smap, pkru;
+	} any, large; /* the old value still counts, for every page or for large ones */
+	unsigned nxe; /* for so many times MOV to CR3 */
 	uint64_t cr0, cr4;
 	uint32_t old_pkru;
 };
 extern struct late late;
+
+/* An entry was stored, by whichever processor. */
+void store_event(uint64_t alias, enum store method, bool by_other);
 
 /* The hook of cpu/sabotage.h. */
 void cache_event(enum processor_event event, uint64_t operand, const uint64_t *descriptor);

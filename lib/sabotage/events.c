@@ -123,14 +123,18 @@ static bool store_is_lost(enum store method)
 	}
 }
 
-static void after_store(uint64_t alias, enum store method)
+void store_event(uint64_t alias, enum store method, bool by_other)
 {
 	struct walk walk;
+	bool lost = by_other ? sabotaged(SABOTAGE_stores_of_others_lost) : store_is_lost(method);
 
-	if (!store_is_lost(method))
-		return;
 	walk_now(&walk, LINEAR(alias));
-	stick_translations(walk.physical);
+	if (!by_other && walk.physical != alias && sabotaged(SABOTAGE_store_by_alias_lost))
+		lost = true;
+	if (lost)
+		stick_translations(walk.physical, false);
+	else if (!by_other && sabotaged(SABOTAGE_store_seen_late))
+		stick_translations(walk.physical, true);
 }
 
 struct late late;
@@ -164,6 +168,8 @@ static void begin_case(void)
 
 void cache_event(enum processor_event event, uint64_t operand, const uint64_t *descriptor)
 {
+	bool changed;
+
 	switch (event) {
 	case EVENT_NEW_CASE:
 		begin_case();
@@ -180,12 +186,14 @@ void cache_event(enum processor_event event, uint64_t operand, const uint64_t *d
 		after_invpcid(operand, descriptor);
 		break;
 	case EVENT_STORE:
-		after_store(operand, (enum store)descriptor[0]);
+		store_event(operand, (enum store)descriptor[0], false);
 		break;
 	case EVENT_cr0:
 		if ((operand ^ cr0) & CR0_PG)
 			forget_everything();
-		after_change(&late.wp, SABOTAGE_wp_seen_late, (operand ^ cr0) & CR0_WP);
+		changed = (operand ^ cr0) & CR0_WP;
+		after_change(&late.any.wp, SABOTAGE_wp_seen_late, changed);
+		after_change(&late.large.wp, SABOTAGE_wp_of_large_pages_seen_late, changed);
 		late.cr0 = cr0;
 		pdptes_event(event, operand, cr0);
 		cr0 = operand;
@@ -198,10 +206,12 @@ void cache_event(enum processor_event event, uint64_t operand, const uint64_t *d
 		cr3 = operand;
 		break;
 	case EVENT_cr4:
-		after_change(&late.smep, SABOTAGE_smep_set_keeps_translations,
-			     (operand ^ cr4) & operand & CR4_SMEP);
-		after_change(&late.smap, SABOTAGE_smap_set_keeps_translations,
-			     (operand ^ cr4) & operand & CR4_SMAP);
+		changed = (operand ^ cr4) & operand & CR4_SMEP;
+		after_change(&late.any.smep, SABOTAGE_smep_set_keeps_translations, changed);
+		after_change(&late.large.smep, SABOTAGE_smep_of_large_pages_seen_late, changed);
+		changed = (operand ^ cr4) & operand & CR4_SMAP;
+		after_change(&late.any.smap, SABOTAGE_smap_set_keeps_translations, changed);
+		after_change(&late.large.smap, SABOTAGE_smap_of_large_pages_seen_late, changed);
 		late.cr4 = cr4;
 		after_mov_to_cr4(operand, cr4);
 		pdptes_event(event, operand, cr4);
@@ -213,7 +223,9 @@ void cache_event(enum processor_event event, uint64_t operand, const uint64_t *d
 		efer = operand;
 		break;
 	case EVENT_PKRU:
-		after_change(&late.pkru, SABOTAGE_pkru_seen_late, (uint32_t)operand != pkru);
+		changed = (uint32_t)operand != pkru;
+		after_change(&late.any.pkru, SABOTAGE_pkru_seen_late, changed);
+		after_change(&late.large.pkru, SABOTAGE_pkru_of_large_pages_seen_late, changed);
 		late.old_pkru = pkru;
 		pkru = (uint32_t)operand;
 		break;

@@ -86,18 +86,27 @@ void falsify(const struct operation *operation, struct outcome *outcome)
 		outcome->vector = VECTOR_PF;
 }
 
-void change_entry(uint64_t address, uint64_t set, uint64_t clear)
+/* By locked instructions, as flags are. */
+void change_entry(uint64_t address, uint32_t set, uint32_t clear)
 {
-	volatile uint64_t *entry = identity(GPA(address));
-	uint64_t size = current_format()->entry_bytes;
+	volatile uint32_t *low = identity(GPA(address));
 
 	if (!is_ram(GPA(address), 8))
 		return;
-	if (size == 8)
-		*entry = (*entry | set) & ~clear;
-	else
-		*(volatile uint32_t *)entry =
-			(uint32_t)((*(volatile uint32_t *)entry | set) & ~clear);
+	if (set)
+		__atomic_fetch_or(low, set, __ATOMIC_SEQ_CST);
+	if (clear)
+		__atomic_fetch_and(low, ~clear, __ATOMIC_SEQ_CST);
+}
+
+/* What other processors changed since the entry was read is lost. */
+static void store_copy(const struct translation *at, unsigned n)
+{
+	uint64_t now = read_identity(NULL, at->address[n]), flags = (now ^ at->seen[n]) & (A | D);
+
+	if (current_format()->entry_bytes == 8 && flags && (now ^ at->seen[n]) & ~(A | D) &&
+	    is_ram(GPA(at->address[n]), 8) && sabotaged(SABOTAGE_flags_stored_from_a_copy))
+		*(volatile uint64_t *)identity(GPA(at->address[n])) = at->seen[n] | flags;
 }
 
 static bool d_is_missing(const struct operation *operation, const struct translation *at)
@@ -129,6 +138,7 @@ static void falsify_completed_flags(const struct operation *operation, const str
 		clear |= D;
 	if (is_last && !operation->write && sabotaged(SABOTAGE_d_set_by_reads))
 		set |= D;
+	store_copy(at, n);
 	if (set | (clear & ~before) | (clear & IGNORED_9_11))
 		change_entry(at->address[n], set, clear & ~(before & (A | D)));
 }

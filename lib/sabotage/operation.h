@@ -29,7 +29,7 @@ bool operation_begin(struct operation *operation, const struct access *access);
 void falsify(const struct operation *operation, struct outcome *outcome);
 void falsify_flags(const struct operation *operation, const struct outcome *outcome);
 
-/* Bits of an entry, of the current format's size. */
-void change_entry(uint64_t address, uint64_t set, uint64_t clear);
+/* Bits of an entry's lower half. */
+void change_entry(uint64_t address, uint32_t set, uint32_t clear);
 
 #endif

@@ -62,26 +62,38 @@ struct controls {
 	uint32_t pkru;
 };
 
+/* For every page, or for large ones, which stand behind it in the list in the same order. */
+static bool is_ignored(enum sabotage which, bool large)
+{
+	bool of_large = large && sabotaged(which - SABOTAGE_wp_ignored +
+					   SABOTAGE_wp_ignored_for_large_pages);
+
+	return sabotaged(which) || of_large;
+}
+
 static struct controls wrong_controls(const struct controls *right,
 				      const struct operation *operation)
 {
 	bool supervisor = !operation->access.user, fetch = operation->fetch;
+	bool large = operation->right[0].level > PT;
 	struct controls wrong = *right;
 
-	if (supervisor && operation->write && sabotaged(SABOTAGE_wp_ignored))
+	if (supervisor && operation->write && is_ignored(SABOTAGE_wp_ignored, large))
 		wrong.cr0 &= ~CR0_WP;
-	if ((wrong.cr4 & CR4_SMEP && supervisor && fetch && sabotaged(SABOTAGE_smep_ignored)) ||
-	    late.smep)
+	if ((wrong.cr4 & CR4_SMEP && supervisor && fetch &&
+	     is_ignored(SABOTAGE_smep_ignored, large)) ||
+	    late.any.smep || (large && late.large.smep))
 		wrong.cr4 &= ~CR4_SMEP;
-	if ((wrong.cr4 & CR4_SMAP && supervisor && !fetch && sabotaged(SABOTAGE_smap_ignored)) ||
-	    late.smap)
+	if ((wrong.cr4 & CR4_SMAP && supervisor && !fetch &&
+	     is_ignored(SABOTAGE_smap_ignored, large)) ||
+	    late.any.smap || (large && late.large.smap))
 		wrong.cr4 &= ~CR4_SMAP;
 	if (wrong.cr4 & (CR4_PKE | CR4_PKS) && sabotaged(SABOTAGE_keys_ignored))
 		wrong.cr4 &= ~(CR4_PKE | CR4_PKS);
-	if (late.wp)
+	if (late.any.wp || (large && late.large.wp))
 		wrong.cr0 ^= CR0_WP;
 	wrong.nxe_toggled = late.nxe;
-	if (late.pkru && wrong.cr4 & CR4_PKE)
+	if ((late.any.pkru || (large && late.large.pkru)) && wrong.cr4 & CR4_PKE)
 		wrong.pkru = late.old_pkru;
 	return wrong;
 }
@@ -256,6 +268,8 @@ static void take_event(enum processor_event event, uint64_t operand, const uint6
 {
 	if (is_own_processor())
 		cache_event(event, operand, descriptor);
+	else if (event == EVENT_STORE)
+		store_event(operand, (enum store)descriptor[0], true);
 }
 
 static struct outcome attempt_wrongly(struct access access)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cpu/control.h"
 #include "libc/string.h"
+#include "mem/frames.h"
 #include "sabotage/cache.h"
 
 /* Rights that a shadow pager keeps for a table, or a large page, from where it was first met. */
@@ -13,9 +14,25 @@ struct role {
 static struct role roles[MOST_ROLES];
 static unsigned role_count;
 
+/* Where a page was found first. */
+static struct first_use {
+	uint64_t entry, page, frame;
+} first_uses[MOST_ROLES];
+static unsigned first_use_count;
+
 void forget_roles(void)
 {
-	role_count = 0;
+	role_count = first_use_count = 0;
+}
+
+static uint64_t first_frame(uint64_t entry, uint64_t page, uint64_t frame)
+{
+	for (unsigned i = 0; i < first_use_count; i++)
+		if (first_uses[i].entry == entry && first_uses[i].page == page)
+			return first_uses[i].frame;
+	if (first_use_count < MOST_ROLES)
+		first_uses[first_use_count++] = (struct first_use){entry, page, frame};
+	return frame;
 }
 
 /* The rights above a table or page at `address`, reached through the entry at `parent`. */
@@ -96,7 +113,43 @@ static uint64_t seen_frame(const struct paging_format *format, const struct tran
 		frame = base + (offset & (PAGE_2M - 1) & ~(PAGE_4K - 1));
 	if (to->level > PT && entry & PAT_OF_LARGE_PAGE && sabotaged(SABOTAGE_pat_taken_for_frame))
 		frame ^= PAGE_4K;
+	base = first_frame(to->address[to->count - 1], linear / PAGE_4K, frame);
+	if (base != frame && sabotaged(SABOTAGE_frame_stays))
+		frame = base;
 	return frame;
+}
+
+/* Which entry is read in place of the right one: of another half or quarter that a shadow pager
+ * whose entries have 8 bytes makes of a structure of 32-bit paging. */
+static uint64_t seen_address(const struct paging_format *format, enum level level, uint64_t address,
+			     bool write)
+{
+	uint64_t half = PAGE_4K / 2, quarters = half | half / 2;
+
+	if (write || format->entry_bytes == 8)
+		return address;
+	if (level == PT && address & half && sabotaged(SABOTAGE_other_half_of_a_page_table))
+		return address & ~half;
+	if (level == PD && address & quarters &&
+	    sabotaged(SABOTAGE_other_quarter_of_a_page_directory))
+		return address & ~quarters;
+	return address;
+}
+
+/* A page's first bytes as a page table, where its entry would lead to memory. */
+static void go_on_into_page(struct translation *to, const struct paging_format *format,
+			    const struct paging_rules *rules, uint64_t linear)
+{
+	uint64_t address = (to->frame & ~(level_bytes(format, PD) - 1)) +
+			   format->entry_bytes * level_index(format, PT, linear);
+	uint64_t entry = is_ram(GPA(address), 8) ? read_identity(NULL, address) : 0;
+
+	if (!(entry & P))
+		to->found = FOUND_ABSENT;
+	else if (reserved_bits_set(format, rules, PT, entry))
+		to->found = FOUND_RESERVED;
+	else if (is_ram(GPA(entry & ENTRY_ADDRESS), PAGE_4K))
+		to->frame = entry & ENTRY_ADDRESS;
 }
 
 /* One step down; false where the walk ends. */
@@ -150,6 +203,7 @@ static void walk_wrongly(struct translation *to, uint64_t linear, bool write)
 		uint64_t address = table + format->entry_bytes *
 						   level_index(format, (enum level)level, linear);
 
+		address = seen_address(format, (enum level)level, address, write);
 		if (!step(to, format, &rules, (enum level)level, address))
 			break;
 		table = to->last & ENTRY_ADDRESS;
@@ -161,6 +215,8 @@ static void walk_wrongly(struct translation *to, uint64_t linear, bool write)
 		to->last &= ~PROTECTION_KEY;
 	to->frame = seen_frame(format, to, linear, write);
 	to->global = is_global(to);
+	if (to->level == PD && !write && sabotaged(SABOTAGE_large_page_taken_for_table))
+		go_on_into_page(to, format, &rules, linear);
 }
 
 void translate_wrongly(struct translation *translation, uint64_t linear, bool write)

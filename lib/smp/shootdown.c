@@ -3,8 +3,11 @@
 
 #include "cpu/control.h"
 #include "cpu/features.h"
+#include "cpu/sabotage.h"
 #include "paging/edit.h"
 #include "smp/requests.h"
+
+#define LOST 7 /* each so manieth request is, where that is played */
 
 struct target {
 	enum shootdown how;
@@ -55,7 +58,11 @@ void forget_translation(enum shootdown how, linear_t linear)
 static void forget_here(void *argument)
 {
 	const struct target *target = argument;
+	static unsigned requests;
 
+	if (__atomic_fetch_add(&requests, 1, __ATOMIC_RELAXED) % LOST == LOST - 1 &&
+	    sabotaged(SABOTAGE_remote_invalidation_lost))
+		return;
 	forget_translation(target->how, target->linear);
 }
 

@@ -156,8 +156,6 @@ enum vmx_result invept_raw(uint64_t type, uint64_t eptp, uint64_t reserved)
 	uint64_t descriptor[2] = {eptp, reserved};
 	enum vmx_result result;
 
-	if (sabotaged(SABOTAGE_invept_lost))
-		return VMX_SUCCEED;
 	VMX_INSTRUCTION(result, "invept %2, %3", "m"(descriptor), "r"(type));
 	if (result == VMX_SUCCEED)
 		guest_event(EVENT_INVEPT, type, descriptor);
@@ -169,8 +167,6 @@ enum vmx_result invvpid_raw(uint64_t type, uint64_t vpid_and_reserved, uint64_t 
 	uint64_t descriptor[2] = {vpid_and_reserved, linear};
 	enum vmx_result result;
 
-	if (sabotaged(SABOTAGE_invvpid_lost))
-		return VMX_SUCCEED;
 	VMX_INSTRUCTION(result, "invvpid %2, %3", "m"(descriptor), "r"(type));
 	if (result == VMX_SUCCEED)
 		guest_event(EVENT_INVVPID, type, descriptor);
