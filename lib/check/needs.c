@@ -15,14 +15,15 @@ static bool has_2g_of_memory(void)
 	return is_ram(GPA(PAGE_1G), PAGE_1G);
 }
 
+/* RAM that addresses reach: some machines have more than their processor. */
 static bool has_memory_above_4g(void)
 {
-	return is_ram(GPA(4 * GBYTE), 256 * MBYTE);
+	return maxphyaddr_is_told() && maxphyaddr() > 32 && is_ram(GPA(4 * GBYTE), 256 * MBYTE);
 }
 
 static bool has_physical_bits_to_spare(void)
 {
-	return maxphyaddr() < 52;
+	return maxphyaddr_is_told() && maxphyaddr() < 52;
 }
 
 static bool has_no_1_gbyte_pages(void)
@@ -71,9 +72,10 @@ static const struct {
 	bool (*met)(void);
 } machine_needs[] = {
 	{"ram_to_2g", "RAM from 1 to 2 GBytes", has_2g_of_memory},
-	{"ram_above_4g", "RAM above 4 GBytes", has_memory_above_4g},
+	{"ram_above_4g", "RAM above 4 GBytes that addresses reach", has_memory_above_4g},
 	{"no_pages_1g", "a processor without 1-GByte pages", has_no_1_gbyte_pages},
-	{"reserved_address_bits", "MAXPHYADDR below 52", has_physical_bits_to_spare},
+	{"reserved_address_bits", "a MAXPHYADDR below 52 that CPUID tells",
+	 has_physical_bits_to_spare},
 	{"second_level", "VMX with EPT, or SVM with nested paging", has_second_level},
 	{"second_level_5levels", "EPT or nested paging of 5 levels", has_5_level_second_level},
 	{"second_level_flags", "accessed and dirty flags in the second level",

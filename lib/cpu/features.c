@@ -75,7 +75,7 @@ void features_init(void)
 	for (int i = 0; i < FEATURE_COUNT; i++)
 		present[i] = read_feature(&feature_table[i]);
 	physical_bits = DEFAULT_MAXPHYADDR;
-	if (leaf_exists(0x80000008))
+	if (maxphyaddr_is_told())
 		physical_bits = cpuid(0x80000008, 0).eax & 0xff;
 	if (present[FEATURE_hypervisor]) {
 		r = cpuid(0x40000000, 0);
@@ -92,6 +92,11 @@ bool has(enum feature feature)
 unsigned maxphyaddr(void)
 {
 	return physical_bits;
+}
+
+bool maxphyaddr_is_told(void)
+{
+	return leaf_exists(0x80000008);
 }
 
 unsigned linear_levels(void)

@@ -28,8 +28,12 @@ extern const struct feature_entry feature_table[FEATURE_COUNT];
 void features_init(void);
 
 bool has(enum feature feature);
-unsigned
-maxphyaddr(void); /* physical-address width, SDM "Enumeration of Paging Features by CPUID" */
+
+/* The physical-address width, SDM Vol. 3, "Enumeration of Paging Features by CPUID"; and whether
+ * CPUID says it: without leaf 80000008H it is 36 "generally" only. */
+unsigned maxphyaddr(void);
+bool maxphyaddr_is_told(void);
+
 unsigned linear_levels(void);	     /* levels that CR4.LA57 = 0 or 1 gives now: 4 or 5 */
 const char *cpu_vendor(void);	     /* "GenuineIntel" */
 const char *cpu_brand(void);	     /* leaf 0x80000002.., "" where absent */

@@ -16,7 +16,7 @@ from .needs import unknown_words, vocabulary
 
 MACHINES = ("any", "microvm", "pc", "q35")
 # Seconds before the hypervisor's time scale. Silence is shorter: a live image says something.
-DEFAULT_TIMEOUT = 60
+DEFAULT_TIMEOUT = 120
 DEFAULT_SILENCE = 20
 
 
