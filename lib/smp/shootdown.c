@@ -7,7 +7,7 @@
 #include "paging/edit.h"
 #include "smp/requests.h"
 
-#define LOST 7 /* each so manieth request is, where that is played */
+#define LOST 3 /* each so manieth request is, where that is played */
 
 struct target {
 	enum shootdown how;
