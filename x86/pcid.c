@@ -25,7 +25,6 @@ SUBJECT(pcid, "PCIDs kept apart, and what CR3, INVLPG and CR4 drop of which PCID
 
 #define MANUAL "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\""
 #define KEPT   "SDM Vol. 3, \"Process-Context Identifiers (PCIDs)\""
-
 #define PCIDS  4096
 #define PAGE   (P | RW | US)
 
@@ -33,6 +32,7 @@ static struct context contexts[PCIDS];
 
 static void visit(const struct context *context)
 {
+	progress("CR3 0x%llx", (unsigned long long)read_cr3());
 	enter_context(context, CR3_NO_FLUSH);
 	expect_context(context);
 }

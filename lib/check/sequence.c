@@ -63,15 +63,14 @@ void sequence_invlpg(struct sequence *sequence, linear_t linear)
 void sequence_invpcid(struct sequence *sequence, unsigned type, unsigned pcid, linear_t linear)
 {
 	struct step *step = next_step(sequence, STEP_INVPCID);
-	const struct {
-		uint64_t pcid, linear;
-	} descriptor = {pcid, linear.value};
+	const uint64_t descriptor[] = {pcid, linear.value};
 
 	step->type = type;
 	step->pcid = pcid;
 	step->address = linear.value;
 	history_invpcid(&sequence->history, type, pcid, linear.value);
 	__asm__ volatile("invpcid %0, %1" : : "m"(descriptor), "r"((uint64_t)type) : "memory");
+	processor_event(EVENT_INVPCID, type, descriptor);
 }
 
 void sequence_mov_to_cr3(struct sequence *sequence, uint64_t value)

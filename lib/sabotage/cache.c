@@ -10,8 +10,9 @@
 
 struct cached_translation {
 	bool valid;
-	bool stuck; /* the store that changed it was not noticed */
-	bool once;  /* and will be, when it is dropped again */
+	bool stuck;	     /* the store that changed it was not noticed */
+	bool once;	     /* and will be, when it is dropped again */
+	bool of_global_page; /* though it may be kept as any other */
 	uint64_t page, pcid;
 	struct translation translation;
 };
@@ -84,7 +85,11 @@ void remember_translation(uint64_t linear, const struct translation *translation
 		return;
 	if (!to)
 		to = &translations[next_translation++ % TRANSLATIONS];
-	*to = (struct cached_translation){true, false, false, page, current_pcid(), *translation};
+	*to = (struct cached_translation){.valid = true,
+					  .of_global_page = translation->global,
+					  .page = page,
+					  .pcid = current_pcid(),
+					  .translation = *translation};
 	to->translation.cached = true;
 	if (to->translation.global && sabotaged(SABOTAGE_globals_are_not_kept))
 		to->translation.global = false;
@@ -112,7 +117,7 @@ static bool is_dropped(struct cached_translation *at, const struct dropping *dro
 		return false;
 	if (at->translation.global && drop->keeps_globals)
 		return false;
-	if (drop->by_pcid && at->pcid != drop->pcid && !at->translation.global)
+	if (drop->by_pcid && at->pcid != drop->pcid && !at->of_global_page)
 		return false;
 	if (drop->by_linear && prefix(at->page, level) != prefix(drop->linear, level))
 		return false;
