@@ -150,6 +150,7 @@ def _read_top(reader: _Reader, name: str) -> Adapter:
         unproven=reader.flag("unproven"),
         tentative=reader.flag("tentative"),
         no_kut=reader.text("no_kut", ""),
+        busy=reader.text("busy", ""),
         watch_kernel=reader.flag("watch_kernel"),
         oldest=reader.text("oldest", ""),
         image=reader.choice("image", _IMAGES, "elf"),

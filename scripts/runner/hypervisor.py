@@ -108,6 +108,7 @@ class Adapter:
     unproven: bool = False  # written from its documents: nobody has run it yet
     tentative: bool = False
     no_kut: str = ""  # why guests of kvm-unit-tests cannot work
+    busy: str = ""  # what it says when it cannot start now, and may a moment later
     watch_kernel: bool = False  # it is the host's kernel that runs the guest
     oldest: str = ""  # the first version that will do
     image: str = "elf"

@@ -9,6 +9,7 @@ import os
 import shlex
 import struct
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Callable, Dict, FrozenSet, List, Optional, Tuple, Union
@@ -29,6 +30,7 @@ from .protocol import Parser, Report, Reported
 from .result import KERNEL, Account, ImageResult, Problem, apply_known, apply_required
 
 KERNEL_LOG = DEVICE
+BUSY_PAUSES = (0.5, 2.0)  # seconds before a busy hypervisor is started again
 _LONGEST_SOCKET = 100  # bytes; systems take 104 to 108
 Listener = Callable[[Report], None]
 
@@ -277,6 +279,11 @@ def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
         with outers.lend(job.adapter, list(job.options.extra)) as outer:
             launch = prepare(job, where, resume, outer)
             report, ending = _launch(job, launch, resume, ears)
+            for pause in BUSY_PAUSES:
+                if not _was_busy(job, report, ending):
+                    break
+                time.sleep(pause)
+                report, ending = _launch(job, launch, resume, ears)
         _note(result, report, ending)
         if job.gdb_port and ending.kind == "" and report.end is None:
             ending.kind = "interrupted"  # by whoever sits at gdb
@@ -291,6 +298,12 @@ def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
     apply_required(result, job.options.require)
     save(result)
     return result
+
+
+def _was_busy(job: Job, report: Report, ending: Ending) -> bool:
+    """Whether the machine never came up, for a reason that may be gone in a moment."""
+    said = f"{ending.text}\n{ending.stderr}"
+    return bool(job.adapter.busy) and not report.boots and job.adapter.busy in said
 
 
 def _launch(job: Job, launch: Launch, resume: int, ears: Ears) -> Tuple[Report, Ending]:

@@ -66,6 +66,18 @@ class Verdicts(Bench):
         self.image("c", ["one"], "sys.exit(0)")
         self.expect(1, ["NEVER STARTED", "1 failed (1 not run)"], "c")
 
+    def test_hypervisor_that_is_busy_for_a_moment(self) -> None:
+        self.adapter("fake", "busy = 'no free port'")
+        mark = str(self.root / "started")
+        self.image(
+            "a",
+            ["one", "two"],
+            f"if not os.path.exists({mark!r}):\n"
+            f"    open({mark!r}, 'w').close()\n"
+            "    sys.stderr.write('no free port'); sys.exit(1)\n" + _GOOD,
+        )
+        self.expect(0, ["2 passed, 0 failed"])
+
     def test_hypervisor_that_refuses(self) -> None:
         self.image("a", ["one"], 'sys.stderr.write("no such option\\n"); sys.exit(1)')
         self.expect(2, ["NEVER STARTED", "stderr:     no such option"])
