@@ -54,7 +54,7 @@ static void expect_refusal(struct trial *trial, const struct change *change)
 {
 	uint64_t *field = (uint64_t *)((uint8_t *)trial->vmcb + change->offset), good = *field;
 	uint64_t cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4();
-	struct svm_registers registers = {0};
+	struct general_registers registers = {0};
 
 	*field = (good & ~change->clear) | change->set;
 	svm_enter(trial->vmcb, &registers);

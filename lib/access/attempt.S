@@ -6,6 +6,7 @@
 #include "cpu/descriptor.h"
 #include "cpu/exception.h"
 #include "cpu/per_processor.h"
+#include "cpu/registers.h"
 
 #define ENTRY 0
 #define OPERAND 8
@@ -27,12 +28,7 @@
 	/* void attempt_run(struct attempt *attempt) */
 	.global attempt_run\whose
 attempt_run\whose:
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	push_preserved
 	mov %rdi, \current
 	mov %rsp, \stack
 	mov %rdi, %rbx
@@ -89,12 +85,7 @@ attempt_leave\whose:
 	mov \stack, %rsp
 	push $2
 	popfq
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
+	pop_preserved
 	ret
 	.endm
 

@@ -4,6 +4,7 @@
  * exception of its own.
  */
 #include "cpu/exception.h"
+#include "cpu/registers.h"
 
 	.text
 	/* For an interrupt gate; asks bool attempt_is_stuck(void). */
@@ -11,29 +12,13 @@
 attempt_watch_entry:
 	push %rbp
 	mov %rsp, %rbp
-	push %rax
-	push %rcx
-	push %rdx
-	push %rsi
-	push %rdi
-	push %r8
-	push %r9
-	push %r10
-	push %r11
+	push_volatile
 	push $0				/* nine registers and this: as far from a multiple of 16 as at the entry */
 	cld
 	call attempt_is_stuck
 	test %al, %al
 	lea -72(%rbp), %rsp
-	pop %r11
-	pop %r10
-	pop %r9
-	pop %r8
-	pop %rdi
-	pop %rsi
-	pop %rdx
-	pop %rcx
-	pop %rax
+	pop_volatile
 	pop %rbp
 	jnz 1f
 	iretq

@@ -6,6 +6,7 @@
  */
 #include "cpu/exception.h"
 #include "cpu/per_processor.h"
+#include "cpu/registers.h"
 
 	.text
 	.altmacro
@@ -64,27 +65,11 @@ exception_common_of_processor:
 	/* Another processor's interrupt; whatever ran before goes on. C code leaves XMM registers alone. */
 	.global interrupt_of_processor
 interrupt_of_processor:
-	push %rax
-	push %rcx
-	push %rdx
-	push %rsi
-	push %rdi
-	push %r8
-	push %r9
-	push %r10
-	push %r11
+	push_volatile
 	cld
 	mov %gs:PER_PROCESSOR_SELF, %rdi
 	call *%gs:PER_PROCESSOR_INTERRUPT
-	pop %r11
-	pop %r10
-	pop %r9
-	pop %r8
-	pop %rdi
-	pop %rsi
-	pop %rdx
-	pop %rcx
-	pop %rax
+	pop_volatile
 	.global interrupt_ignored
 interrupt_ignored:
 	iretq

@@ -6,6 +6,7 @@
 #include "cpu/descriptor.h"
 #include "cpu/exception.h"
 #include "cpu/mode_script.h"
+#include "cpu/registers.h"
 
 #define COMPATIBILITY_CS 0x18
 #define CR0_PG (1 << 31)
@@ -30,12 +31,7 @@
 	/* void mode_script_run(struct mode_step *steps) */
 	.global mode_script_run
 mode_script_run:
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	push_preserved
 	mov %rsp, saved_stack		/* upper halves of registers do not survive */
 	sgdt saved_gdt
 	sidt saved_idt
@@ -155,12 +151,7 @@ end_of_script:
 3:	mov saved_stack, %rsp
 	lgdt saved_gdt
 	lidt saved_idt
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
+	pop_preserved
 	ret
 
 	/* Exceptions of either mode. The next step follows without IRET, which some hypervisors cannot emulate. */

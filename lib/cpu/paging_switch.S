@@ -5,6 +5,7 @@
  * and the same way back. All of it is identity-mapped. Between the far jumps nothing in memory is used.
  */
 #include "cpu/descriptor.h"
+#include "cpu/registers.h"
 
 #define COMPATIBILITY_CS 0x18
 #define CR0_PG (1 << 31)
@@ -14,12 +15,7 @@
 	/* void paging_switch(uint64_t cr3, uint64_t cr4); both below 4 GBytes */
 	.global paging_switch
 paging_switch:
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	push_preserved
 	mov %rsp, switch_stack		/* upper halves of registers do not survive */
 	sgdt switch_old_gdt
 	lgdt switch_gdt_pointer
@@ -46,12 +42,7 @@ paging_switch_32:
 paging_switch_64:
 	mov switch_stack, %rsp
 	lgdt switch_old_gdt
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
+	pop_preserved
 	ret
 
 	.section .rodata

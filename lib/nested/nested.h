@@ -13,6 +13,7 @@
 #define NESTED_NESTED_H
 
 #include "access/access.h"
+#include "cpu/registers.h"
 #include "nested/second_level.h"
 
 enum l2_mode {
@@ -56,7 +57,7 @@ struct l2_outcome {
 
 /* General registers as L2 starts and ends with them. */
 struct l2_registers {
-	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
+	struct general_registers general;
 	uint64_t rsp, rip, rflags; /* these three are only loaded */
 };
 

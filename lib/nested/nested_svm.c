@@ -138,11 +138,6 @@ static void decode_exit(struct l2_exit *exit)
 
 static void enter(struct l2 *l2, struct l2_registers *registers, struct l2_exit *exit)
 {
-	struct svm_registers *general = (struct svm_registers *)registers;
-
-	_Static_assert(__builtin_offsetof(struct l2_registers, r15) ==
-			       __builtin_offsetof(struct svm_registers, r15),
-		       "general registers stand in the same order");
 	*exit = (struct l2_exit){0};
 	guest_event(EVENT_L2_RUNS, 0, &(uint64_t){0});
 	load_guest(l2, registers);
@@ -154,8 +149,8 @@ static void enter(struct l2 *l2, struct l2_registers *registers, struct l2_exit 
 			guest.flush_unasked ? TLB_CONTROL_FLUSH_ALL : guest.tlb_control;
 		guest.tlb_control = TLB_CONTROL_NOTHING;
 		guest.flush_unasked = false;
-		svm_enter(guest.vmcb, general);
-	} while (guest.handle && guest.handle(l2, general));
+		svm_enter(guest.vmcb, &registers->general);
+	} while (guest.handle && guest.handle(l2, &registers->general));
 	decode_exit(exit);
 }
 

@@ -14,7 +14,7 @@ struct nested_svm_guest {
 	uint8_t tlb_control; /* of the next VMRUN; then TLB_CONTROL_NOTHING */
 	bool flush_unasked;  /* at the next VMRUN: what is cached is played (wrongly.c) */
 	/* Events that are not the access's end. Returns true when L2 is to go on; NULL: none. */
-	bool (*handle)(struct l2 *l2, struct svm_registers *registers);
+	bool (*handle)(struct l2 *l2, struct general_registers *registers);
 };
 
 struct nested_svm_guest *svm_guest(const struct l2 *l2);

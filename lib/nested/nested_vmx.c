@@ -153,16 +153,13 @@ static void enter(struct l2 *l2, struct l2_registers *registers, struct l2_exit 
 {
 	enum vmx_result result;
 
-	_Static_assert(__builtin_offsetof(struct l2_registers, r15) ==
-			       __builtin_offsetof(struct vmx_registers, r15),
-		       "general registers stand in the same order");
 	*exit = (struct l2_exit){0};
 	guest_event(EVENT_L2_RUNS, 0, &(uint64_t){0});
 	load_mode(l2);
 	vmwrite(VMCS_GUEST_RIP, registers->rip);
 	vmwrite(VMCS_GUEST_RSP, registers->rsp);
 	vmwrite(VMCS_GUEST_RFLAGS, registers->rflags);
-	result = vmx_enter((struct vmx_registers *)registers, guest.launched);
+	result = vmx_enter(&registers->general, guest.launched);
 	if (result != VMX_SUCCEED && sabotaged(SABOTAGE_entry_checks_nothing)) {
 		exit->kind = L2_OTHER_EXIT;
 		return;

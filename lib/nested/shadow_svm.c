@@ -78,7 +78,7 @@ static bool handle_page_fault(struct l2 *l2, struct vmcb *vmcb)
 }
 
 /* By the number in ModRM and REX.B. */
-static uint64_t general_register(const struct svm_registers *r, unsigned number)
+static uint64_t general_register(const struct general_registers *r, unsigned number)
 {
 	const uint64_t by_number[] = {r->rax, r->rcx, r->rdx, r->rbx, 0,      r->rbp,
 				      r->rsi, r->rdi, r->r8,  r->r9,  r->r10, r->r11,
@@ -89,7 +89,7 @@ static uint64_t general_register(const struct svm_registers *r, unsigned number)
 
 /* [REX] 0F 22 /r */
 static void handle_mov_to_cr(struct l2 *l2, struct vmcb *vmcb,
-			     const struct svm_registers *registers)
+			     const struct general_registers *registers)
 {
 	uint8_t code[CODE_BYTES];
 	unsigned at, number = (unsigned)(vmcb->control.exitcode - VMEXIT_CR_WRITE);
@@ -112,7 +112,8 @@ static void handle_mov_to_cr(struct l2 *l2, struct vmcb *vmcb,
 }
 
 /* 0F 01 3F: INVLPG (%rdi), the one form that there is in L2. */
-static void handle_invlpg(struct l2 *l2, struct vmcb *vmcb, const struct svm_registers *registers)
+static void handle_invlpg(struct l2 *l2, struct vmcb *vmcb,
+			  const struct general_registers *registers)
 {
 	uint8_t code[CODE_BYTES];
 
@@ -123,7 +124,7 @@ static void handle_invlpg(struct l2 *l2, struct vmcb *vmcb, const struct svm_reg
 	vmcb->state.rip += 3;
 }
 
-bool shadow_svm_handle(struct l2 *l2, struct svm_registers *registers)
+bool shadow_svm_handle(struct l2 *l2, struct general_registers *registers)
 {
 	struct vmcb *vmcb = svm_guest(l2)->vmcb;
 

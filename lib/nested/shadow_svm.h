@@ -15,6 +15,6 @@ void shadow_svm_start(struct l2 *l2);
 void shadow_svm_load(struct l2 *l2);
 
 /* After each exit; true when L2 is to go on. */
-bool shadow_svm_handle(struct l2 *l2, struct svm_registers *registers);
+bool shadow_svm_handle(struct l2 *l2, struct general_registers *registers);
 
 #endif

@@ -21,7 +21,7 @@
 #define DR7_FIXED   0x400
 #define PAT_AT_INIT 0x0007040600070406ull
 
-void svm_switch(struct svm_registers *registers, uint64_t vmcb, uint64_t host_vmcb);
+void svm_switch(struct general_registers *registers, uint64_t vmcb, uint64_t host_vmcb);
 
 /* Not frames of the case, which release_pages() would take back. */
 static uint8_t host_save_area[PAGE_4K] __attribute__((aligned(PAGE_4K)));
@@ -78,7 +78,7 @@ void vmcb_set_mode(struct vmcb *vmcb, const struct svm_guest_mode *mode)
 	state->ds = state->es = state->ss = state->fs = state->gs = data;
 }
 
-void svm_enter(struct vmcb *vmcb, struct svm_registers *registers)
+void svm_enter(struct vmcb *vmcb, struct general_registers *registers)
 {
 	vmcb->state.rax = registers->rax;
 	if (__builtin_expect(!!processor_event_hook, 0))

@@ -6,6 +6,7 @@
 #ifndef SVM_SVM_H
 #define SVM_SVM_H
 
+#include "cpu/registers.h"
 #include "mem/address.h"
 #include "svm/vmcb.h"
 
@@ -25,14 +26,9 @@ struct svm_guest_mode {
 
 void vmcb_set_mode(struct vmcb *vmcb, const struct svm_guest_mode *mode);
 
-/* The order is that of enter.S. RAX is the VMCB's business: svm_enter() copies it. */
-struct svm_registers {
-	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
-};
-
 /* VMRUN and the #VMEXIT that ends it, with VMLOAD and VMSAVE of both sides around. What happened
  * stands in the VMCB. */
-void svm_enter(struct vmcb *vmcb, struct svm_registers *registers);
+void svm_enter(struct vmcb *vmcb, struct general_registers *registers);
 
 /* Why VMRUN ends in VMEXIT_INVALID: the first of the conditions in "Canonicalization and
  * Consistency Checks" that this VMCB violates. */

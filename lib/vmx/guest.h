@@ -7,6 +7,7 @@
 #ifndef VMX_GUEST_H
 #define VMX_GUEST_H
 
+#include "cpu/registers.h"
 #include "vmx/vmx.h"
 
 /* Secondary processor-based VM-execution controls. */
@@ -41,12 +42,7 @@
 #define EPT_VIOLATION_LINEAR_VALID	 (1u << 7)
 #define EPT_VIOLATION_FINAL		 (1u << 8)
 
-/* The order is that of enter.S. */
-struct vmx_registers {
-	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
-};
-
-enum vmx_result vmx_enter(struct vmx_registers *registers, bool launched);
+enum vmx_result vmx_enter(struct general_registers *registers, bool launched);
 
 /* What the VMCS's guest runs with; what is not here stays as vmx_guest_init() made it. */
 struct vmx_guest_mode {
