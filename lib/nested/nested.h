@@ -57,7 +57,12 @@ struct l2_outcome {
 
 /* General registers as L2 starts and ends with them. */
 struct l2_registers {
-	struct general_registers general;
+	union {
+		struct general_registers general;
+		struct {
+			GENERAL_REGISTERS;
+		};
+	};
 	uint64_t rsp, rip, rflags; /* these three are only loaded */
 };
 

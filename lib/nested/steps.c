@@ -46,8 +46,8 @@ void l2_run_steps(struct l2 *l2, const struct access *steps, unsigned count, str
 	const struct step *list = list_of(l2);
 	bool user = steps[0].user;
 	struct l2_registers registers = {
-		.general.r12 = l2_code_address(l2, user, access_next_step),
-		.general.r15 = l2->steps.value,
+		.r12 = l2_code_address(l2, user, access_next_step),
+		.r15 = l2->steps.value,
 		.rip = l2_code_address(l2, user, access_first_step),
 		.rflags = RFLAGS_FIXED | (steps[0].ac ? RFLAGS_AC : 0),
 	};
@@ -58,7 +58,7 @@ void l2_run_steps(struct l2 *l2, const struct access *steps, unsigned count, str
 	write_list(l2, steps, count);
 	l2->user = user;
 	l2->backend->enter(l2, &registers, &run->end.exit);
-	run->done = (unsigned)((registers.general.r15 - l2->steps.value) / sizeof(*list));
+	run->done = (unsigned)((registers.r15 - l2->steps.value) / sizeof(*list));
 	for (unsigned i = 0; i < run->done && i < count; i++)
 		run->value[i] = list[i].out;
 	run->end.exited = run->end.exit.kind != L2_EXCEPTION;

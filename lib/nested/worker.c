@@ -95,7 +95,7 @@ struct outcome l2_exception_outcome(const struct l2 *l2, const struct l2_exit *e
 				  .error_code = exit->error_code,
 				  .cr2 = exit->linear,
 				  .rip = exit->rip,
-				  .value = {registers->general.rax}};
+				  .value = {registers->rax}};
 
 	if (exit->vector == VECTOR_UD && exit->rip == l2_end_of_code(l2, l2->user))
 		outcome.vector = NO_VECTOR;
@@ -107,12 +107,11 @@ struct l2_outcome l2_attempt_rightly(struct l2 *l2, struct access access)
 	bool xmm = instruction_table[access.instruction].need == FEATURE_sse2;
 	uint64_t done = l2_end_of_code(l2, access.user);
 	struct l2_registers registers = {
-		.general.rax = access.value[0],
-		.general.rdx = access.value[1],
-		.general.rdi = access.linear.value,
-		.general.rsi = l2->code[access.user].value,
-		.general.r12 =
-			done, /* where 64-bit code goes on, and %esp where 32-bit code does */
+		.rax = access.value[0],
+		.rdx = access.value[1],
+		.rdi = access.linear.value,
+		.rsi = l2->code[access.user].value,
+		.r12 = done, /* where 64-bit code goes on, and %esp where 32-bit code does */
 		.rsp = done,
 		.rip = l2_stub(l2, &access).value,
 		.rflags = RFLAGS_FIXED | (access.ac ? RFLAGS_AC : 0),
