@@ -278,7 +278,9 @@ void scene_access(const struct model_access *access)
 		for (unsigned i = 0; i < scene.answer.count; i++)
 			expect_that(listed(&scene.answer.outcome[i], options, count));
 	}
-	naive_take(&scene.naive, &use, taken);
-	if (taken->fault)
+	naive_take(&scene.naive, taken);
+	if (taken->fault) {
+		naive_page_fault(&scene.naive, use.linear);
 		history_page_fault(&scene.history, access->linear);
+	}
 }

@@ -236,8 +236,7 @@ unsigned naive_options(const struct naive_time *t, const struct naive_use *use,
 	return count;
 }
 
-void naive_take(struct naive_time *t, const struct naive_use *use,
-		const struct naive_option *option)
+void naive_take(struct naive_time *t, const struct naive_option *option)
 {
 	for (unsigned i = 0; i < 4; i++)
 		if (option->a[i])
@@ -245,6 +244,4 @@ void naive_take(struct naive_time *t, const struct naive_use *use,
 	if (option->d)
 		*t->entry_at(option->d) |= 1 << 6;
 	naive_speculate(t);
-	if (option->fault)
-		naive_page_fault(t, use->linear);
 }

@@ -56,9 +56,8 @@ bool naive_reserved(const struct naive_time *t, uint64_t entry, int level);
 
 unsigned naive_options(const struct naive_time *t, const struct naive_use *use,
 		       struct naive_option *options, unsigned most);
-/* Makes the option happen. */
-void naive_take(struct naive_time *t, const struct naive_use *use,
-		const struct naive_option *option);
+/* Makes the option happen; where it faults, what a fault drops is naive_page_fault()'s. */
+void naive_take(struct naive_time *t, const struct naive_option *option);
 
 void naive_page_fault(struct naive_time *t, uint64_t linear);
 void naive_invlpg(struct naive_time *t, uint64_t linear);

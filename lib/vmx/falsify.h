@@ -5,7 +5,7 @@
 #ifndef VMX_FALSIFY_H
 #define VMX_FALSIFY_H
 
-#include "vmx/vmx.h"
+#include "vmx/instruction.h"
 
 /* The field's value as the hypervisor with a bug would give it. */
 uint64_t falsify_vmcs_field(enum vmcs_field field, uint64_t value);

@@ -12,14 +12,6 @@
 #define REVISION_MASK	0x7fffffffull
 #define DESCRIPTOR_SIZE 10
 
-/* The instruction's own result, from CF and ZF. */
-#define VMX_INSTRUCTION(result, code, ...)                                                    \
-	do {                                                                                  \
-		bool cf_, zf_;                                                                \
-		__asm__ volatile(code : "=@ccc"(cf_), "=@ccz"(zf_) : __VA_ARGS__ : "memory"); \
-		(result) = cf_ ? VMX_FAIL_INVALID : zf_ ? VMX_FAIL_VALID : VMX_SUCCEED;       \
-	} while (0)
-
 static gpa_t vmxon_region;
 static bool is_on;
 static uint8_t saved_gdtr[DESCRIPTOR_SIZE], saved_idtr[DESCRIPTOR_SIZE];
@@ -51,22 +43,6 @@ static void must_succeed(enum vmx_result result, const char *instruction)
 	text_add(&text, "%s failed: ", instruction);
 	text_vmx_failure(&text, result);
 	end_case_failed(message);
-}
-
-enum vmx_result vmread_raw(uint64_t field, uint64_t *value)
-{
-	bool cf, zf;
-
-	__asm__ volatile("vmread %3, %2" : "=@ccc"(cf), "=@ccz"(zf), "=r"(*value) : "r"(field));
-	return cf ? VMX_FAIL_INVALID : zf ? VMX_FAIL_VALID : VMX_SUCCEED;
-}
-
-enum vmx_result vmwrite_raw(uint64_t field, uint64_t value)
-{
-	enum vmx_result result;
-
-	VMX_INSTRUCTION(result, "vmwrite %2, %3", "r"(value), "r"(field));
-	return result;
 }
 
 uint64_t vmread(enum vmcs_field field)

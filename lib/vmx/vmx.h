@@ -12,15 +12,7 @@
 
 #include "libc/text.h"
 #include "mem/address.h"
-
-enum vmcs_field {
-#define VMCS_FIELD(name, encoding) VMCS_##name = encoding,
-#include "vmx/vmcs_fields.def"
-#undef VMCS_FIELD
-};
-
-/* "Conventions" of the VMX instruction reference: CF = 1 and ZF = 1. */
-enum vmx_result { VMX_SUCCEED, VMX_FAIL_INVALID, VMX_FAIL_VALID };
+#include "vmx/instruction.h"
 
 /* Appends "VMfailValid, error 7: VM entry with invalid control field(s)". */
 void text_vmx_failure(struct text *text, enum vmx_result result);
@@ -40,8 +32,6 @@ void vmcs_make_current(gpa_t vmcs);
 /* Fields of the current VMCS. */
 uint64_t vmread(enum vmcs_field field);
 void vmwrite(enum vmcs_field field, uint64_t value);
-enum vmx_result vmread_raw(uint64_t field, uint64_t *value);
-enum vmx_result vmwrite_raw(uint64_t field, uint64_t value);
 
 /* INVEPT and INVVPID, "Invalidate Translations Derived from EPT", "... Based on VPID". */
 enum invept_type { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXT = 2 };

@@ -6,17 +6,14 @@
  *     run BYTES MEMORY CPUS ARGS...	run the image in the shared memory, with so many MBytes
  *     sync TOKEN			end what runs, then answer "synced TOKEN"
  *
- * What it sends is the guest's console; a DLE byte starts a line of its own words instead: "ready
- * ...", "synced TOKEN", "ended HOW". A DLE of the guest's comes as two. Linux's console is the
+ * Its answers are console_say()'s: "ready ...", "synced TOKEN", "ended HOW". Linux's console is the
  * second serial port.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,84 +23,17 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "nested.h"
 
-#define DLE	      0x10
 #define MOST_ORDER    4096
-#define MOST_HELD     4096
 #define SHARED_DEVICE "0x1af4 0x1110"
 #define NOBODY	      (-1)
 
 static int port;
 static const uint8_t *shared;
 static pid_t running = NOBODY;
-static char held[MOST_HELD];
-static size_t held_bytes;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-static void send_all(const char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t sent = write(port, bytes, length);
-
-		if (sent < 0 && errno != EINTR)
-			return;
-		if (sent > 0) {
-			bytes += sent;
-			length -= (size_t)sent;
-		}
-	}
-}
-
-/* One of our own lines, in a single write. */
-static void say(const char *format, ...)
-{
-	char text[512] = {DLE};
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(text + 1, sizeof(text) - 2, format, list);
-	va_end(list);
-	strcat(text, "\n");
-	send_all(text, strlen(text));
-}
-
-static void flush_held(void)
-{
-	send_all(held, held_bytes);
-	held_bytes = 0;
-}
-
-/* Sent line by line: a system call for each byte would cost more than the guest's own exit. */
-void console_put(const char *bytes, size_t length)
-{
-	pthread_mutex_lock(&lock);
-	for (; length; length--, bytes++) {
-		held[held_bytes++] = *bytes;
-		if (*bytes == DLE)
-			held[held_bytes++] = DLE;
-		if (*bytes == '\n' || held_bytes >= MOST_HELD - 2)
-			flush_held();
-	}
-	pthread_mutex_unlock(&lock);
-}
-
-_Noreturn void guest_ended(const char *format, ...)
-{
-	char text[400];
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(text, sizeof(text), format, list);
-	va_end(list);
-	pthread_mutex_lock(&lock); /* for good: the other processors have nothing more to say */
-	flush_held();
-	say("ended %s", text);
-	_exit(0);
-}
 
 static void load_module(const char *name, const char *parameters)
 {
@@ -115,7 +45,7 @@ static void load_module(const char *name, const char *parameters)
 	if (fd < 0)
 		return; /* not every kernel has all of them */
 	if (syscall(SYS_finit_module, fd, parameters, 0))
-		say("failed module %s: %s", name, strerror(errno));
+		console_say("failed module %s: %s", name, strerror(errno));
 	close(fd);
 }
 
@@ -175,17 +105,6 @@ static const uint8_t *map_shared(void)
 	return NULL;
 }
 
-static void open_port(void)
-{
-	struct termios settings;
-
-	port = open("/dev/ttyS0", O_RDWR | O_NOCTTY | O_CLOEXEC);
-	tcgetattr(port, &settings);
-	cfmakeraw(&settings);
-	cfsetspeed(&settings, B115200);
-	tcsetattr(port, TCSANOW, &settings);
-}
-
 static void stop_running(void)
 {
 	if (running == NOBODY)
@@ -203,7 +122,7 @@ static void start(char *words)
 
 	stop_running();
 	if (sscanf(words, "%zu %u %u %n", &guest.file_bytes, &memory, &guest.cpus, &at) < 3) {
-		say("ended no such order: %s", words);
+		console_say("ended no such order: %s", words);
 		return;
 	}
 	guest.args = words + at;
@@ -219,7 +138,7 @@ static void obey(char *order)
 		start(order + 4);
 	} else if (!strncmp(order, "sync ", 5)) {
 		stop_running();
-		say("synced %s", order + 5);
+		console_say("synced %s", order + 5);
 	}
 }
 
@@ -235,7 +154,7 @@ static void child_ended(int signals)
 		return;
 	running = NOBODY;
 	if (WIFSIGNALED(status))
-		say("ended the monitor died of signal %d", WTERMSIG(status));
+		console_say("ended the monitor died of signal %d", WTERMSIG(status));
 }
 
 static void take_bytes(void)
@@ -288,13 +207,13 @@ int main(void)
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
 	mount("proc", "/proc", "proc", 0, NULL);
-	open_port();
+	port = console_open();
 	load_modules();
 	shared = map_shared();
 	read_small("/proc/sys/kernel", "osrelease", release, sizeof(release));
 	read_small("/sys/module/kvm_amd/parameters", "npt", npt, sizeof(npt));
 	if (!shared)
-		say("failed no shared memory");
-	say("ready linux=%s npt=%s", release, npt);
+		console_say("failed no shared memory");
+	console_say("ready linux=%s npt=%s", release, npt);
 	take_orders();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The two halves of the program that is process 1 of the outer machine: init.c takes orders, vmm.c
- * is a virtual machine monitor on KVM for one guest.
+ * The program that is process 1 of the outer machine: init.c takes orders, vmm.c is a virtual
+ * machine monitor on KVM for one guest, and both speak through console.c.
  */
 #ifndef NESTED_H
 #define NESTED_H
@@ -19,6 +19,12 @@ struct guest {
 	unsigned cpus;
 	const char *args; /* the guest's command line */
 };
+
+/* Opens the serial port and returns it, for reading orders. */
+int console_open(void);
+
+/* A line of the outer machine's own; the newline is added. */
+void console_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Bytes for the guest's console, as they come. Any thread may call it. */
 void console_put(const char *bytes, size_t length);
