@@ -118,7 +118,7 @@ TEST(entries_are_those_of_4_level_paging,
 		uint64_t good = *page.entry[level] & ~(A | D);
 
 		for (unsigned bit = 1; bit < 64; bit++) {
-			if (bit >= 12 && bit < maxphyaddr())
+			if (bit >= 12 && bit < first_reserved_address_bit())
 				continue;
 			if (level > PT && 1ull << bit == PS)
 				continue;

@@ -231,7 +231,8 @@ TEST(reserved_bits_of_cr3_fault_and_change_nothing,
 {
 	uint64_t good = read_cr3();
 
-	for (unsigned bit = maxphyaddr(); bit < 61; bit++) { /* 61 and 62 are LAM's enables */
+	for (unsigned bit = first_reserved_address_bit(); bit < 61;
+	     bit++) { /* 61 and 62 are LAM's enables */
 		expect_exception(
 			instruction_access(INSTRUCTION_mov_to_cr3, LINEAR(0), good | 1ull << bit),
 			VECTOR_GP, 0);

@@ -66,7 +66,7 @@ TEST(reserved_bits_of_cr3_fault_under_pcide,
 {
 	set_cr4(CR4_PCIDE);
 	mov_to_cr3(image_root().value | 0x321);
-	for (unsigned bit = maxphyaddr(); bit < LAM; bit++) {
+	for (unsigned bit = first_reserved_address_bit(); bit < LAM; bit++) {
 		expect_cr3_refused(image_root().value | 0x123 | 1ull << bit);
 		expect_cr3_refused(image_root().value | 0x123 | 1ull << bit | CR3_NO_FLUSH);
 	}

@@ -95,7 +95,7 @@ TEST(no_access_writes_to_a_pdpte,
 /* Bits of a PDPTE that must be 0 in a present one. */
 static bool is_reserved(unsigned bit)
 {
-	return bit >= maxphyaddr() || (RESERVED >> bit & 1);
+	return bit >= first_reserved_address_bit() || (RESERVED >> bit & 1);
 }
 
 static void expect_gp_and_old_cr3(const struct pdpte_scene *scene, gpa_t pdpt)

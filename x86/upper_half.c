@@ -120,7 +120,7 @@ static void try_reserved(const struct subject *subject, enum level level)
 	for (unsigned bit = 0; bit < 64; bit++) {
 		uint64_t entry = good | preset | 1ull << bit;
 
-		if (bit >= maxphyaddr() && bit < 52 && is_permitted("P15"))
+		if (bit >= maxphyaddr() && bit < first_reserved_address_bit())
 			continue;
 		if (reserved_bits_set(current_format(), &rules, level, entry))
 			try_entry(subject, level, entry);

@@ -104,7 +104,7 @@ TEST(all_five_entries_are_marked,
 	}
 }
 
-/* Each bit of a PML5E but P, alone. With P15 those between the two MAXPHYADDRs are left out. */
+/* Each bit of a PML5E but P, alone. */
 TEST(each_bit_of_a_pml5e_is_reserved_or_ignored,
      "PS, bits 51:MAXPHYADDR and, without EFER.NXE, XD are reserved in a PML5E", MANUAL, "la57")
 {
@@ -113,9 +113,7 @@ TEST(each_bit_of_a_pml5e_is_reserved_or_ignored,
 
 	for (unsigned round = 0; round < 2; round++) {
 		for (unsigned bit = 1; bit < 64; bit++) {
-			if (bit >= 12 && bit < maxphyaddr())
-				continue;
-			if (bit >= maxphyaddr() && bit < 52 && is_permitted("P15"))
+			if (bit >= 12 && bit < first_reserved_address_bit())
 				continue;
 			write_entry(&subject.page, PML5, good ^ 1ull << bit, MOV_CR3);
 			try_accesses(subject.target);
@@ -138,8 +136,8 @@ TEST(each_bit_of_the_other_entries_is_reserved_or_ignored,
 		uint64_t good = *subject.page.entry[level] | A;
 
 		for (unsigned bit = 1; bit < 64; bit++) {
-			if ((bit >= 12 && bit < maxphyaddr()) || (level < PML4 && bit == 7) ||
-			    (bit >= maxphyaddr() && bit < 52 && is_permitted("P15")))
+			if ((bit >= 12 && bit < first_reserved_address_bit()) ||
+			    (level < PML4 && bit == 7))
 				continue;
 			write_entry(&subject.page, (enum level)level, good ^ 1ull << bit, MOV_CR3);
 			try_accesses(subject.target);

@@ -2,6 +2,7 @@
 #include "check/legacy_axes.h"
 
 #include "check/expect.h"
+#include "check/options.h"
 #include "check/report.h"
 #include "check/state.h"
 #include "cpu/features.h"
@@ -76,6 +77,13 @@ static bool leads_elsewhere(const struct legacy_page *page, enum level level, ui
 	return (bit & address) && !(large && bit == PAT_OF_LARGE_PAGE);
 }
 
+/* An address bit of which nobody knows whether the processor has it. */
+static bool is_in_doubt(unsigned bit)
+{
+	return current_format()->entry_bytes == 8 && bit >= maxphyaddr() &&
+	       bit < first_reserved_address_bit();
+}
+
 void try_each_legacy_bit(enum level level, uint64_t left_out)
 {
 	struct legacy_page page = map_legacy_subject(level, SUBJECT_TAG);
@@ -87,7 +95,7 @@ void try_each_legacy_bit(enum level level, uint64_t left_out)
 		for (unsigned i = 0; i < bits; i++) {
 			uint64_t bit = 1ull << i;
 
-			if (bit & left_out)
+			if ((bit & left_out) || is_in_doubt(i))
 				continue;
 			if (is_reserved((enum level)at, good | bit) ||
 			    !leads_elsewhere(&page, (enum level)at, bit))

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check/options.h"
 
+#include "cpu/features.h"
 #include "cpu/sabotage.h"
 #include "libc/string.h"
 
 #define LONGEST_GLOB 128
+#define ADDRESS_BITS 52
 #define FOREIGN_WORD 1000 /* each so manieth is another guest's, where that is played */
 
 static const struct run_options nothing = {
@@ -82,6 +84,11 @@ bool is_omitted(unsigned index)
 bool is_permitted(const char *id)
 {
 	return is_in(current->permits, id);
+}
+
+unsigned first_reserved_address_bit(void)
+{
+	return is_permitted("P15") || !maxphyaddr_is_told() ? ADDRESS_BITS : maxphyaddr();
 }
 
 unsigned run_seconds(unsigned otherwise)

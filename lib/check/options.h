@@ -37,6 +37,11 @@ bool is_omitted(unsigned index);
  * permission that only some have (P15: address bits that are not virtualised). */
 bool is_permitted(const char *id);
 
+/* The lowest address bit of entries and of CR3 that is reserved for certain: MAXPHYADDR, or 52 with
+ * permit=P15 or where CPUID does not tell MAXPHYADDR, which is then 36 "generally" (SDM Vol. 3,
+ * "Enumeration of Paging Features by CPUID"). */
+unsigned first_reserved_address_bit(void);
+
 /* Whether the glob that selects this case asks for a single combination of its axes, and which. */
 bool asked_combination(const char *name, uint64_t *number);
 

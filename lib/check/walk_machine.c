@@ -23,7 +23,8 @@ static uint64_t choose_reserved_bit(const struct paging_format *format, enum lev
 	for (unsigned i = 0; i < sizeof(candidates); i++) {
 		unsigned bit = candidates[i];
 
-		if (bit >= 8u * format->entry_bytes || (bit == 51 && is_permitted("P15")))
+		if (bit >= 8u * format->entry_bytes ||
+		    (bit == 51 && bit < first_reserved_address_bit()))
 			continue;
 		if (bit == 7 && level < PDPT)
 			continue; /* maps a page, or is PAT */
