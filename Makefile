@@ -28,7 +28,7 @@ FREE     := -ffile-prefix-map=$(CURDIR)=. -ffreestanding -fno-pic -mgeneral-regs
 	    -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none \
 	    -fno-strict-aliasing -ffunction-sections -fdata-sections $(CFLAGS_COPIES)
 TARGET    := -m64 -mno-red-zone $(FREE)
-TARGET_32 := -m32 -march=i686 $(FREE)
+TARGET_32 := -m32 -march=i586 $(FREE)
 # Unused parts of the library are left out: Bochs 2.7 loads no more than 128 KBytes rightly.
 LINK     := -nostdlib -static --gc-sections -z max-page-size=4096 -z noexecstack --build-id=none \
 	    $(LDFLAGS_RWX) -T lib/boot/image.lds

@@ -9,6 +9,7 @@
 #define CR0_MP (1 << 1)
 #define CR4_OSFXSR (1 << 9)
 #define CR4_OSXMMEXCPT (1 << 10)
+#define CPUID_SSE (1 << 25)
 #define BOOT_STACK_SIZE 32768
 
 	.section .text.start, "ax"
@@ -28,8 +29,13 @@ start:
 	and $~(CR0_EM | CR0_TS), %eax
 	or $CR0_WP | CR0_MP, %eax
 	mov %eax, %cr0
+	mov $1, %eax
+	cpuid				/* writes EBX, which is safe in ESI */
+	test $CPUID_SSE, %edx		/* a processor that is older refuses these bits */
+	jz 1f
 	mov $CR4_OSFXSR | CR4_OSXMMEXCPT, %eax
 	mov %eax, %cr4
+1:
 	sub $8, %esp
 	push %esi			/* boot_main(magic, address) */
 	push %ebp
