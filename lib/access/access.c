@@ -166,6 +166,23 @@ struct outcome attempt_of_processor(struct access access)
 		__asm__ volatile("sti");
 	return outcome;
 }
+
+/* Left as user mode is, by #UD, but everything is where supervisor mode has it. */
+struct outcome attempt_at_level(struct access access, uint16_t code_segment, uint16_t stack_segment,
+				linear_t stack)
+{
+	struct attempt run;
+
+	access.user = false;
+	run = prepare((uintptr_t)access_user_done, attempt_rflags, &access);
+	run.code_segment = code_segment;
+	run.stack_segment = stack_segment;
+	run.user_rsp = stack.value;
+	attempts_made++;
+	serialize();
+	attempt_run(&run);
+	return attempt_outcome(&run);
+}
 #endif
 
 static enum instruction by_size(enum instruction first, unsigned size)

@@ -75,6 +75,12 @@ struct outcome attempt_rightly(struct access access);
 /* The same on an application processor (64-bit images), which stays interruptible if it was. */
 struct outcome attempt_of_processor(struct access access);
 
+/* The same from segments of another privilege level, whose selectors have it as RPL: CPL 1 or 2
+ * (64-bit images). `stack` is the top of a stack in supervisor-mode pages. Not for instructions
+ * that use XMM0; access.user does not matter. */
+struct outcome attempt_at_level(struct access access, uint16_t code_segment, uint16_t stack_segment,
+				linear_t stack);
+
 /* Reads, writes and read-modify-writes of `size` 1, 2, 4, 8 or 16 bytes; a fetch of the 8 bytes of
  * code that frame_fill() puts everywhere. */
 struct access read_access(linear_t linear, unsigned size);
