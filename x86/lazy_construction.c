@@ -11,9 +11,10 @@
  * with another's rights (KS38); first accesses that cross two pages of which one is known already;
  * a table built for one direction of use.
  *
- * A fresh tree has 64 entries of each kind of rights, touched in address order, in reverse and at
- * random; then all of it is flushed and touched once more. Not checked: A of neighbours, which a
- * processor may set in advance (P7): their D, and everything else of them, is.
+ * A fresh tree, in frames that no other tree had, has 64 entries of each kind of rights, touched in
+ * address order, in reverse and at random; then all of it is flushed and touched once more. Not
+ * checked: A of neighbours, which a processor may set in advance (P7): their D, and everything else
+ * of them, is.
  */
 #include "test.h"
 
@@ -42,14 +43,16 @@ static uint64_t mixed_rights(unsigned i)
 	       ((i & 12) == 12 && has(FEATURE_nx) ? XD : 0) | (i % 5 == 4 ? A | D : 0);
 }
 
-/* The pages straddle two page tables. */
+/* The pages straddle two page tables, in frames that have never been tables. */
 static struct tree make_tree(bool mixed)
 {
 	linear_t slot = unused_linear();
+	uint64_t *second;
 	struct tree tree;
 	struct page page;
-	uint64_t *second = identity(frame_alloc());
 
+	frames_skip_used();
+	second = identity(frame_alloc());
 	tree.base = LINEAR(slot.value + 3 * PAGE_1G + 6 * PAGE_2M - PAGES / 2 * PAGE_4K);
 	for (uint32_t i = 0; i < COUNT_OF(tree.frame); i++)
 		tree.frame[i] = filled_frame(400 + i);

@@ -24,11 +24,21 @@ SUBJECT(table_graph, "random tables that reference each other at every level");
 
 static struct table_graph graph;
 
+/* A hypervisor may build all of its tables anew after it. */
+static void change_nxe_twice(void)
+{
+	set_efer(EFER_NXE);
+	clear_efer(EFER_NXE);
+	(void)*(volatile uint64_t *)identity(image_root());
+}
+
 /* Many graphs, so that many shapes are seen; the share of the effort is that of the rounds, so its
  * parts are taken from graphs first, then from the edits of each. */
 static void try_graphs(unsigned graphs, unsigned edits, struct table_graph how)
 {
-	unsigned shares = effort_shares(), fewer_graphs = shares < 4 ? shares : 4;
+	unsigned shares = how.changes_nxe ? effort_shares_with(change_nxe_twice, "changes of NXE")
+					  : effort_shares();
+	unsigned fewer_graphs = shares < 4 ? shares : 4;
 
 	graphs /= fewer_graphs;
 	edits /= shares / fewer_graphs;

@@ -10,12 +10,13 @@
 #include "mem/frames.h"
 #include "paging/edit.h"
 
-#define BATCHES	    6
-#define EVENTS	    4 /* of a batch; even */
-#define IGNORED_BIT (1u << 9)
-#define GIGA	    1000000000ull
-#define AFFORDED    20000 /* ns: that much is never too dear */
-#define A_SHARE	    5000  /* ns */
+#define BATCHES		       6
+#define EVENTS		       4 /* of a batch; even */
+#define IGNORED_BIT	       (1u << 9)
+#define GIGA		       1000000000ull
+#define AFFORDED	       20000 /* ns: that much is never too dear */
+#define A_SHARE		       5000  /* ns */
+#define MOST_SHARES_FOR_OTHERS 4     /* as events of other kinds are rarer */
 
 /* The page is the user stack's, which every paging mode has. A shadow pager that keeps tables in
  * step lazily takes note of INVLPG only where the table has changed, so an ignored bit of the PTE
@@ -60,10 +61,21 @@ static unsigned shares_for(uint64_t nanoseconds)
 	return shares;
 }
 
+static unsigned told_shares(uint64_t nanoseconds, unsigned most, const char *what)
+{
+	unsigned shares = shares_for(nanoseconds);
+
+	if (shares > most)
+		shares = most;
+	if (shares > 1)
+		note("effort 1/%u: %s take %llu us here", shares, what,
+		     (unsigned long long)nanoseconds / 1000);
+	return shares;
+}
+
 unsigned effort_shares(void)
 {
 	static uint64_t nanoseconds;
-	unsigned shares;
 
 	if (run_is_exhaustive())
 		return 1;
@@ -71,11 +83,27 @@ unsigned effort_shares(void)
 		return MOST_EFFORT_SHARES;
 	if (!nanoseconds)
 		nanoseconds = 1 + ticks_of_an_event() * GIGA / tsc_per_second();
-	shares = shares_for(nanoseconds);
-	if (shares > 1)
-		note("effort 1/%u: an edit, its invalidation and the next access take %llu us here",
-		     shares, (unsigned long long)nanoseconds / 1000);
-	return shares;
+	return told_shares(nanoseconds, MOST_EFFORT_SHARES,
+			   "an edit, its invalidation and the next access");
+}
+
+unsigned effort_shares_with(void (*event)(void), const char *what)
+{
+	unsigned shares = effort_shares(), own;
+	uint64_t least = ~0ull;
+
+	if (run_is_exhaustive() || sabotage_is_played())
+		return shares;
+	for (unsigned i = 0; i < EVENTS; i++) {
+		uint64_t start = read_tsc(), ticks;
+
+		event();
+		ticks = read_tsc() - start;
+		if (ticks < least)
+			least = ticks;
+	}
+	own = told_shares(1 + least * GIGA / tsc_per_second(), MOST_SHARES_FOR_OTHERS, what);
+	return own > shares ? own : shares;
 }
 
 unsigned effort_scaled(unsigned rounds, unsigned least)

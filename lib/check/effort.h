@@ -16,6 +16,10 @@
 #define MOST_EFFORT_SHARES 16
 unsigned effort_shares(void);
 
+/* The same for a case that also makes events of another kind, which may be dearer: some of them are
+ * made to see. A note names them by `what`, a plural. */
+unsigned effort_shares_with(void (*event)(void), const char *what);
+
 /* A case's number of rounds by that, not less than `least`. */
 unsigned effort_scaled(unsigned rounds, unsigned least);
 

@@ -3,7 +3,8 @@
 
 #include "libc/string.h"
 
-#define MOST_RANGES 32
+#define MOST_RANGES  32
+#define TOO_FEW_LEFT PAGE_2M /* of frames that nobody has had */
 
 extern char _end[];
 
@@ -11,6 +12,7 @@ static struct memory_range ranges[MOST_RANGES];
 static unsigned range_count;
 static uint64_t low, high;	     /* what frames can come from */
 static uint64_t next_low, next_high; /* single frames grow upwards, larger ones downwards */
+static uint64_t unused_from;	     /* above, no single frame has ever been handed out */
 static void (*out_of_frames_handler)(void);
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -41,6 +43,7 @@ void frames_init(const struct memory_range *found, unsigned count)
 			high = end;
 		}
 	}
+	unused_from = low;
 	frames_release();
 }
 
@@ -48,6 +51,13 @@ void frames_release(void)
 {
 	next_low = low;
 	next_high = high;
+}
+
+void frames_skip_used(void)
+{
+	if (next_high < unused_from + TOO_FEW_LEFT && next_low == low)
+		unused_from = low;
+	next_low = unused_from;
 }
 
 uint64_t frames_left(void)
@@ -70,6 +80,8 @@ gpa_t frame_alloc(void)
 	if (next_high - next_low < PAGE_4K)
 		out_of_frames();
 	next_low += PAGE_4K;
+	if (next_low > unused_from)
+		unused_from = next_low;
 	memset(identity(frame), 0, PAGE_4K);
 	return frame;
 }

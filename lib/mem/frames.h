@@ -36,8 +36,13 @@ bool is_ram(gpa_t start, uint64_t bytes);
 /* The ranges of RAM in turn; false when there are no more. */
 bool ram_range(unsigned index, struct memory_range *range);
 
-/* Takes all frames back. */
+/* Takes all frames back; they are handed out again, the same ones first. */
 void frames_release(void);
+
+/* Single frames are from now on, until frames_release(), ones that nobody had before, so that no
+ * hypervisor knows them as paging structures. When nothing is handed out and few such are left, it
+ * begins with the first ones again. */
+void frames_skip_used(void);
 
 /* Ends the case as allocation does when memory is short. */
 _Noreturn void out_of_frames(void);

@@ -4,7 +4,8 @@
 An adapter with a `batch` command needs one for each launch. An image is judged as if it was
 launched alone: the launch itself is a process of its own (the adapter's `command`) that listens to
 its guest through the outer machine, with the limits of every other launch. An outer machine that
-died, or does not answer, is replaced before the next launch.
+died, or does not answer, is replaced before the next launch; a launch that said nothing because of
+that is made again (scripts/runner/session.py).
 """
 
 from __future__ import annotations
@@ -33,6 +34,16 @@ def command_of(adapter: Adapter, folder: Path, extra: List[str]) -> List[str]:
     program = adapter.find_program() or adapter.program
     values = {"program": program, "outer": str(folder), "root": str(ROOT)}
     return [fill(word, values) for word in adapter.batch] + extra
+
+
+def answers(folder: Path) -> bool:
+    """Whether the outer machine in that folder takes orders; ends what an earlier one left."""
+    try:
+        with contextlib.closing(Link(folder, _ANSWER_WITHIN)) as link:
+            link.sync()
+    except Lost:
+        return False
+    return True
 
 
 class Outer:
@@ -109,14 +120,7 @@ class Outer:
 
     def answers(self) -> bool:
         """Is it alive and idle? Ends what an earlier launch has left running."""
-        if self._process.poll() is not None:
-            return False
-        try:
-            with contextlib.closing(Link(self.folder, _ANSWER_WITHIN)) as link:
-                link.sync()
-        except Lost:
-            return False
-        return True
+        return self._process.poll() is None and answers(self.folder)
 
     def end(self) -> None:
         """Kills it and removes what is of no use any more."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Callable, Dict, FrozenSet, List, Optional, Tuple, Union
 
 from . import media
-from .batch import Pool
+from .batch import Pool, answers
 from .catalog import Entry
 from .errors import UserError
 from .hypervisor import Adapter, fill
@@ -276,14 +276,7 @@ def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
     resume: Optional[int] = 0
     while resume is not None:
         where = folder / f"resume-{resume}" if resume else folder
-        with outers.lend(job.adapter, list(job.options.extra)) as outer:
-            launch = prepare(job, where, resume, outer)
-            report, ending = _launch(job, launch, resume, ears)
-            for pause in BUSY_PAUSES:
-                if not _was_busy(job, report, ending):
-                    break
-                time.sleep(pause)
-                report, ending = _launch(job, launch, resume, ears)
+        report, ending = _launch_until_up(job, where, resume, outers, ears)
         _note(result, report, ending)
         if job.gdb_port and ending.kind == "" and report.end is None:
             ending.kind = "interrupted"  # by whoever sits at gdb
@@ -300,10 +293,20 @@ def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
     return result
 
 
-def _was_busy(job: Job, report: Report, ending: Ending) -> bool:
-    """Whether the machine never came up, for a reason that may be gone in a moment."""
-    said = f"{ending.text}\n{ending.stderr}"
-    return bool(job.adapter.busy) and not report.boots and job.adapter.busy in said
+def _launch_until_up(
+    job: Job, where: Path, resume: int, outers: Pool, ears: Ears
+) -> Tuple[Report, Ending]:
+    """Again where it was busy and, once, where its outer machine stopped before it came up."""
+    for pause in (*BUSY_PAUSES, 0.0):
+        with outers.lend(job.adapter, list(job.options.extra)) as outer:
+            report, ending = _launch(job, prepare(job, where, resume, outer), resume, ears)
+        said = f"{ending.text}\n{ending.stderr}"
+        busy = job.adapter.busy and job.adapter.busy in said
+        stopped = outer is not None and ending.kind == "hung" and not answers(outer)
+        if report.boots or not (busy or (stopped and pause == BUSY_PAUSES[0])):
+            break
+        time.sleep(pause)
+    return report, ending
 
 
 def _launch(job: Job, launch: Launch, resume: int, ears: Ears) -> Tuple[Report, Ending]:

@@ -81,6 +81,19 @@ class Batch(Bench):
         self.accident(line, ["CRASHED bad/two", "the outer machine is gone"])
         self.assertEqual(len(self.starts()), 2)
 
+    def test_a_launch_that_met_a_stopped_machine_is_made_again(self) -> None:
+        first = """
+if not os.path.exists("../stopped"):
+    open("../stopped", "w").close()
+    os.kill(os.getppid(), 19)
+    time.sleep(3)
+    os.kill(os.getppid(), 9)
+    sys.exit(0)
+"""
+        self.image("good", ["one", "two"], first + _GOOD, "silence = 1")
+        self.expect(0, ["2 passed, 0 failed"], "--on", "outer", "-j", "1")
+        self.assertEqual(len(self.starts()), 2)
+
     def test_words_of_the_kernel_are_shown(self) -> None:
         line = "open('kernel.log', 'a').write('WARNING: at mmu.c:1\\n'); sys.exit(99)"
         self.accident(line, ["the kernel says: WARNING: at mmu.c:1"])
