@@ -250,3 +250,29 @@ TEST(an_access_that_crosses_pages_names_the_page_that_violates,
 	expect_crossing(l2, write_access(linear, 8, 1), page.gpa, 0);
 	expect_l2_read(l2, read_access(linear, 8), frame_word(14) >> 32 | frame_word(15) << 32);
 }
+
+#define HEAD 3 /* bytes of the instruction's 5 in the first page */
+
+TEST(a_fetch_that_crosses_pages_names_the_page_that_violates,
+     "of an instruction in two pages the violation reports the second, and RIP is the "
+     "instruction's",
+     MANUAL, NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 14);
+	gpa_t next = map_next(l2, &page);
+	struct access fetch = fetch_access(linear_plus(page.linear, PAGE_4K - HEAD));
+	const uint64_t word = frame_word(17);
+	struct l2_outcome outcome;
+
+	memcpy(identity(gpa_plus(page.frame, PAGE_4K - HEAD)), &word, HEAD);
+	memcpy(identity(l2_frame_of(l2, next)), (const char *)&word + HEAD, sizeof(word) - HEAD);
+	second_allow(&l2->second, next, PT, SECOND_READ | SECOND_WRITE, SECOND_FLUSH);
+	expect_crossing(l2, fetch, next, HEAD);
+	expect_crossing(l2, as_user(fetch), next, HEAD);
+	outcome = l2_attempt(l2, fetch);
+	expect(outcome.exit.rip == fetch.linear.value, "RIP 0x%llx",
+	       (unsigned long long)outcome.exit.rip);
+	second_allow(&l2->second, next, PT, SECOND_ALL, SECOND_FLUSH);
+	expect_l2_read(l2, fetch, 17);
+}

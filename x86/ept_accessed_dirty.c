@@ -101,6 +101,35 @@ TEST(a_denied_write_never_sets_the_dirty_flag,
 	}
 }
 
+static void expect_accessed(struct l2 *l2, gpa_t gpa)
+{
+	for (unsigned level = PT; level <= PML4; level++) {
+		uint64_t entry = *second_entry(&l2->second, gpa, level);
+
+		expect(entry & EPT_A, "level %u: the entry is 0x%llx", level,
+		       (unsigned long long)entry);
+		expect(level > PT || entry & EPT_D, "the last entry is 0x%llx",
+		       (unsigned long long)entry);
+	}
+}
+
+TEST(walks_set_the_accessed_flag_at_each_level,
+     "the EPT entries that lead to one of L2's structures alone get A, and the last one D", MANUAL,
+     NEEDS)
+{
+	for (unsigned structure = PT; structure <= PML4; structure++) {
+		struct l2 *l2 = l2_start(L2_4LEVEL, .accessed_dirty = true, .alone = structure);
+		struct l2_page page = l2_map(l2, PT, P | RW | US, 45);
+
+		for (unsigned flags = 0; flags < 2; flags++) {
+			l2_set_flags(l2, &page, flags ? A | D : 0);
+			second_set_flags(&l2->second, false, false);
+			expect_l2_as_modelled(l2, read_access(page.linear, 8));
+			expect_accessed(l2, GPA(page.entry_gpa[structure]));
+		}
+	}
+}
+
 /* Bits 1:0 of the exit qualification of a fetch that may not write to one of L2's structures. */
 static unsigned walk_without_write(enum level structure)
 {

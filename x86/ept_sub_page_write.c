@@ -89,6 +89,31 @@ TEST(each_part_of_a_page_has_its_own_right,
 	}
 }
 
+/* They read and write by one access, or with LOCK. */
+static const enum instruction read_modify_writes[] = {INSTRUCTION_or, INSTRUCTION_xchg,
+						      INSTRUCTION_lock_or};
+
+TEST(read_modify_writes_look_at_the_vector,
+     "an instruction that reads and writes its operand needs the vector's bit, too", MANUAL, NEEDS)
+{
+	const uint64_t vector = 0x1111111111111111;
+	struct l2_page page;
+	gpa_t root;
+	struct l2 *l2 = start(&page, &root);
+
+	add_permissions(root, page.gpa, vector);
+	for (unsigned i = 0; i < COUNT_OF(read_modify_writes) * PARTS; i++) {
+		uint64_t offset = i % PARTS * PART_BYTES + 64;
+		struct access access = instruction_access(read_modify_writes[i / PARTS],
+							  linear_plus(page.linear, offset), 7);
+
+		if (vector >> (2 * (i % PARTS)) & 1)
+			expect_l2_completes(l2, access);
+		else
+			expect_l2_violation(l2, access, gpa_plus(page.gpa, offset));
+	}
+}
+
 TEST(the_vector_does_not_matter_to_pages_that_are_writable,
      "with W = 1, and without bit 61, the tree is not looked at", MANUAL, NEEDS)
 {
@@ -132,4 +157,22 @@ TEST(a_missing_entry_is_an_exit_of_its_own,
 	       (unsigned long long)outcome.exit.qualification);
 	expect(vmread(VMCS_GUEST_PHYSICAL_ADDRESS) == page.gpa.value, "guest-physical 0x%llx",
 	       (unsigned long long)vmread(VMCS_GUEST_PHYSICAL_ADDRESS));
+}
+
+TEST(walks_do_not_look_at_the_vector,
+     "a structure of L2's without W is a violation under flags for EPT whatever the vector says",
+     MANUAL, NEEDS " ept_accessed_dirty")
+{
+	struct l2_page page;
+	gpa_t root, table;
+	struct l2 *l2 = start(&page, &root);
+
+	second_edit(&l2->second, page.gpa, PT, SECOND_FLUSH, .set = EPT_W);
+	table = page.table[PT];
+	add_permissions(root, table, ~0ull / 3);
+	second_edit(&l2->second, table, PT, SECOND_FLUSH, .clear = EPT_W, .set = EPT_SPP);
+	expect_l2_completes(l2, read_access(page.linear, 8));
+	vmwrite(VMCS_EPT_POINTER, eptp_of(&l2->second) | EPTP_ACCESSED_DIRTY);
+	second_invalidate(&l2->second, SECOND_FLUSH_ALL);
+	expect_l2_violation(l2, read_access(page.linear, 8), GPA(page.entry_gpa[PT]));
 }

@@ -31,17 +31,22 @@ struct area {
 	uint16_t eptp_index;
 };
 
+static void enable(gpa_t area)
+{
+	vmwrite(VMCS_SECONDARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS,
+		vmread(VMCS_SECONDARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS) |
+			SECONDARY_EPT_VIOLATION_VE);
+	vmwrite(VMCS_VIRTUALIZATION_EXCEPTION_INFORMATION_ADDRESS, area.value);
+	vmwrite(VMCS_EPTP_INDEX, INDEX);
+}
+
 static struct l2 *start(struct l2_page *page, volatile struct area **area)
 {
 	struct l2 *l2 = l2_start(L2_4LEVEL, .alone = maxphyaddr() > 39 ? ALONE_PAGE : 0);
 	gpa_t frame = frame_alloc();
 
 	*page = l2_map(l2, PT, P | RW | US | A | D, 33);
-	vmwrite(VMCS_SECONDARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS,
-		vmread(VMCS_SECONDARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS) |
-			SECONDARY_EPT_VIOLATION_VE);
-	vmwrite(VMCS_VIRTUALIZATION_EXCEPTION_INFORMATION_ADDRESS, frame.value);
-	vmwrite(VMCS_EPTP_INDEX, INDEX);
+	enable(frame);
 	*area = identity(frame);
 	return l2;
 }
@@ -194,4 +199,23 @@ TEST(a_misconfiguration_never_becomes_an_exception, "EPT misconfigurations are V
 	second_edit(&l2->second, page.gpa, PT, SECOND_FLUSH, .clear = EPT_R);
 	expect_l2_misconfiguration(l2, read_access(page.linear, 8), page.gpa);
 	expect(area->busy == 0, "second word 0x%x", area->busy);
+}
+
+TEST(no_exception_in_real_mode, "with CR0.PE = 0 violations are VM exits and leave the area alone",
+     "SDM Vol. 3, \"Convertible EPT Violations\"", NEEDS " unrestricted_guest")
+{
+	struct l2 *l2 = l2_start(L2_UNPAGED);
+	struct l2_page page = l2_map(l2, PT, 0, 38);
+	gpa_t frame = frame_alloc();
+	volatile struct area *area = identity(frame);
+	struct l2_outcome outcome;
+
+	enable(frame);
+	second_allow(&l2->second, page.gpa, PT, 0, SECOND_FLUSH);
+	l2->cr0 &= ~(uint64_t)CR0_PE;
+	expect_l2_violation(l2, read_access(page.linear, 4), page.gpa);
+	expect(area->busy == 0, "second word 0x%x", area->busy);
+	l2->cr0 |= CR0_PE;
+	outcome = l2_attempt(l2, read_access(page.linear, 4));
+	expect(is_ve(&outcome), "vector %u, exited %u", outcome.outcome.vector, outcome.exited);
 }

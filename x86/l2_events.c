@@ -3,13 +3,10 @@
  * Events of L2 whose delivery the second level of translation stops.
  *
  * To deliver an exception or INT n the processor reads a gate, the TSS and a descriptor, and
- * pushes. Each of those accesses can be an EPT violation or a nested page fault; the VM exit then
- * says in the IDT-vectoring information (EXITINTINFO) which event was lost: vector, type, and error
- * code where it has one, and a page fault's CR2 is written. Injected from there the event arrives
- * as if nothing had happened (SDM Vol. 3, "Information for VM Exits That Occur During Event
- * Delivery", "Event Injection", "Architectural State before a VM Exit"; APM Vol. 2, "EXITINTINFO",
- * "Event Injection"). An IRET that is stopped the same way may have unblocked NMIs, which bit 12 of
- * the exit qualification tells. No such violation is a #VE.
+ * pushes. Where that is a violation the VM exit says which event was lost, by vector, type and
+ * error code; CR2 is written. Injected from there the event arrives as ever (SDM Vol. 3,
+ * "Information for VM Exits That Occur During Event Delivery", "Event Injection"; APM Vol. 2,
+ * "EXITINTINFO"). An IRET that is stopped may have unblocked NMIs: bit 12 of the qualification.
  *
  * Caught here: an event that is forgotten or comes without its error code, so that L2 loses a fault
  * or takes it twice; NMIs that stay blocked; #VE in the middle of another delivery.
@@ -244,6 +241,9 @@ TEST(a_lost_event_arrives_when_it_is_injected,
 		e.registers.rip = e.exit.rip;
 		inject(&e, lost_event(&e));
 		expect_handler(&e);
+		if ((uint8_t)event->information == VECTOR_PF)
+			expect(cr2_of_l2(&e) == e.missing.linear.value, "CR2 0x%llx",
+			       (unsigned long long)cr2_of_l2(&e));
 		expect(frame[0] == e.registers.rip, "RIP 0x%llx was pushed",
 		       (unsigned long long)frame[0]);
 		if (event->information & EVENT_ERROR)

@@ -206,3 +206,22 @@ TEST(remapped_second_page_is_executed,
 {
 	for_all_splits(try_remapping_second);
 }
+
+static void try_accessed(struct subject_code *code)
+{
+	uint64_t *const *entry = code->pair.entry;
+
+	set_page_pair(&code->pair, code->pair.good[0] & ~(uint64_t)(A | D),
+		      code->pair.good[1] & ~(uint64_t)(A | D));
+	expect_read(code->fetch, old_tag);
+	for (unsigned i = 0; i < 2; i++)
+		expect((*entry[i] & (A | D)) == A, "%u bytes in the first page: entry %u is 0x%llx",
+		       code->before, i, (unsigned long long)*entry[i]);
+}
+
+TEST(both_pages_are_marked_accessed,
+     "Executing an instruction in two pages sets A of both pages' entries, and D of neither",
+     "SDM Vol. 3, \"Accessed and Dirty Flags\"", "")
+{
+	for_all_splits(try_accessed);
+}

@@ -168,6 +168,43 @@ TEST(a_switch_holds_for_global_translations,
 	try_next_access(&s);
 }
 
+/* vmfunc; mov %rdx, (%rdi); ud2 */
+static const uint8_t switch_write[] = {0x0f, 0x01, 0xd4, 0x48, 0x89, 0x17, 0x0f, 0x0b};
+
+static void try_flags_after(const struct switching *s, unsigned from, unsigned to, uint64_t flags)
+{
+	struct l2_registers registers = {.rcx = to,
+					 .rdi = s->page.linear.value,
+					 .rip = s->code.linear.value,
+					 .rflags = RFLAGS_FIXED};
+	struct l2_exit exit;
+	uint64_t entry;
+
+	vmwrite(VMCS_EPT_POINTER, s->list[from]);
+	second_set_flags(&s->l2->second, false, false);
+	second_invalidate(&s->l2->second, SECOND_FLUSH_ALL);
+	s->l2->backend->enter(s->l2, &registers, &exit);
+	expect(exit.kind == L2_EXCEPTION && exit.vector == VECTOR_UD, "exit kind %u, reason %llu",
+	       exit.kind, (unsigned long long)exit.reason);
+	entry = *second_entry(&s->l2->second, s->page.gpa, PT);
+	expect((entry & (EPT_A | EPT_D)) == flags, "from %u to %u: the entry is 0x%llx", from, to,
+	       (unsigned long long)entry);
+}
+
+TEST(flags_are_kept_as_the_chosen_pointer_says,
+     "after VMFUNC bit 6 of the new EPT pointer decides whether flags for EPT are set", MANUAL,
+     NEEDS " ept_accessed_dirty")
+{
+	struct switching s = start();
+
+	memcpy(identity(s.code.frame), switch_write, sizeof(switch_write));
+	s.list[1] = s.list[0] | EPTP_ACCESSED_DIRTY;
+	for (unsigned i = 0; i < 3; i++) {
+		try_flags_after(&s, 0, 1, EPT_A | EPT_D);
+		try_flags_after(&s, 1, 0, 0);
+	}
+}
+
 static void expect_exit(const struct switching *s, uint64_t leaf, uint64_t index)
 {
 	uint64_t before = vmread(VMCS_EPT_POINTER);
@@ -187,6 +224,8 @@ TEST(vmfunc_with_bad_operands_is_an_exit,
 	struct switching s = start();
 
 	expect_exit(&s, 0, 512);
+	expect_exit(&s, 0, 0x10000);
+	expect_exit(&s, 0, 0x80000001);
 	expect_exit(&s, 0, 0xffffffff);
 	expect_exit(&s, 1, 0);
 	expect_exit(&s, 63, 0);
@@ -233,6 +272,8 @@ TEST(vmfunc_is_an_invalid_opcode_where_it_is_not_enabled,
 	struct switching s = start();
 
 	expect_invalid_opcode(&s, 64);
+	expect_invalid_opcode(&s, 0x100);
+	expect_invalid_opcode(&s, 0x80000000);
 	expect_invalid_opcode(&s, 0xffffffff);
 	vmwrite(VMCS_SECONDARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS,
 		vmread(VMCS_SECONDARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS) &

@@ -20,12 +20,14 @@
 
 SUBJECT(vmx_exit_controls, "page-fault error-code mask and match; CR3-target values");
 
-#define FAULTS		 "SDM Vol. 3, \"Other Causes of VM Exits\""
-#define TARGETS		 "SDM Vol. 3, \"CR3-Target Controls\""
-#define NEEDS		 "vmx vmx_allowed ept ept_4level invept"
-#define FLAGS		 (P | RW | US | A | D)
-#define CR3_LOAD_EXITING (1u << 15)
-#define MISC_MSR	 0x485u /* IA32_VMX_MISC; bits 24:16: how many CR3 targets there are */
+#define FAULTS		   "SDM Vol. 3, \"Other Causes of VM Exits\""
+#define TARGETS		   "SDM Vol. 3, \"CR3-Target Controls\""
+#define NEEDS		   "vmx vmx_allowed ept ept_4level invept"
+#define FLAGS		   (P | RW | US | A | D)
+#define INVLPG_EXITING	   (1u << 9)
+#define CR3_LOAD_EXITING   (1u << 15)
+#define EXIT_REASON_INVLPG 14
+#define MISC_MSR	   0x485u /* IA32_VMX_MISC; bits 24:16: how many CR3 targets there are */
 
 enum { MISSING, READ_ONLY, SUPERVISOR, NOT_EXECUTABLE, PAGES };
 
@@ -180,5 +182,29 @@ TEST(a_load_of_another_value_is_an_exit,
 		expect_cr3_exit(target, target, 0);
 		for (unsigned i = 0; i < COUNT_OF(differences); i++)
 			expect_cr3_exit(targets(), target, differences[i]);
+	}
+}
+
+TEST(an_invlpg_exit_has_the_operands_address,
+     "INVLPG under INVLPG exiting is a VM exit whose qualification is the linear address",
+     "SDM Vol. 3, \"Exit Qualification\"", NEEDS)
+{
+	static const uint8_t code[] = {0x0f, 0x01, 0x3f}; /* invlpg (%rdi) */
+	const uint64_t addresses[] = {0, 0x1000, 0x12345678, 0x00007fffffffffff, ~0ull};
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, FLAGS, 0);
+	struct l2_registers registers = {.rip = page.linear.value, .rflags = RFLAGS_FIXED};
+	struct l2_exit exit;
+
+	memcpy(identity(page.frame), code, sizeof(code));
+	vmwrite(VMCS_PRIMARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS,
+		vmread(VMCS_PRIMARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS) | INVLPG_EXITING);
+	for (unsigned i = 0; i < COUNT_OF(addresses); i++) {
+		registers.rdi = addresses[i];
+		l2->backend->enter(l2, &registers, &exit);
+		expect(exit.reason == EXIT_REASON_INVLPG && exit.qualification == addresses[i],
+		       "reason %llu, qualification 0x%llx instead of 0x%llx",
+		       (unsigned long long)exit.reason, (unsigned long long)exit.qualification,
+		       (unsigned long long)addresses[i]);
 	}
 }
