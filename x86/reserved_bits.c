@@ -249,3 +249,49 @@ TEST(reserved_bit_faults_report_present, "RSVD = 1 in the error code comes with 
 		}
 	}
 }
+
+/* Each reserved bit below and, where they are virtualised, from MAXPHYADDR. The flags stand there
+ * before, D in the last entry; a PDPTE without A has a case of its own. */
+static void try_reserved_bits(enum level page_level, uint64_t flags)
+{
+	struct subject subject = map_subject(page_level, P | RW | US, 21);
+	uint64_t left_out = is_permitted("P15") ? address_bits_from_maxphyaddr() : 0;
+
+	for (int level = PML4; level >= (int)page_level; level--) {
+		uint64_t good = (*subject.page.entry[level] & ~(A | D)) |
+				(flags & (level == (int)page_level ? A | D : A)) |
+				(level == PDPT ? A : 0);
+
+		for (unsigned bit = 0; bit < 64; bit++)
+			if (!(1ull << bit & (left_out | P)) &&
+			    is_reserved((enum level)level, good | 1ull << bit))
+				try_entry(&subject, (enum level)level, good | 1ull << bit);
+	}
+}
+
+TEST(reserved_bits_fault_whatever_the_flags_are,
+     "A reserved bit faults in entries that have A or D, too", MANUAL_FAULTS, "")
+{
+	static const uint64_t flags[] = {A, D, A | D};
+
+	for (int level = PT; level <= (int)largest_page(); level++)
+		for (unsigned i = 0; i < COUNT_OF(flags); i++)
+			try_reserved_bits((enum level)level, flags[i]);
+}
+
+TEST(reserved_bits_fault_whatever_rights_are_in_force,
+     "A reserved bit, XD with EFER.NXE = 0 among them, faults under each of CR0.WP, SMEP and SMAP",
+     MANUAL_FAULTS, "nx")
+{
+	for (unsigned n = 0; n < 8; n++) {
+		clear_efer(EFER_NXE);
+		n & 1 ? set_cr0(CR0_WP) : clear_cr0(CR0_WP);
+		if (has(FEATURE_smep))
+			n & 2 ? set_cr4(CR4_SMEP) : clear_cr4(CR4_SMEP);
+		if (has(FEATURE_smap))
+			n & 4 ? set_cr4(CR4_SMAP) : clear_cr4(CR4_SMAP);
+		try_reserved_bits(PT, A);
+		try_reserved_bits(PD, A);
+		set_efer(EFER_NXE);
+	}
+}

@@ -206,3 +206,42 @@ TEST(entry_after_invlpg_has_the_rights_of_the_entries_above,
 				 n);
 	}
 }
+
+/* A fault at one of several entries next to each other, all of which lead to what the first one
+ * leads to; then another one becomes present, and nothing is invalidated. */
+static void try_making_present(enum level level, unsigned missing, unsigned made)
+{
+	enum { ENTRIES = 10 };
+	uint64_t linear = unused_linear().value | 5 * PAGE_1G | 9 * PAGE_2M | INDEX * PAGE_4K;
+	struct page page = map_page_at_linear(LINEAR(linear), PT, filled_frame(TAG), ALL);
+	uint64_t bytes = 1ull << current_format()->level[level].shift, good = *page.entry[level];
+	volatile uint64_t *entries = page.entry[level];
+
+	for (unsigned i = 0; i < ENTRIES; i++)
+		entries[i] = good & ~P;
+	invalidate(page.linear, MOV_CR3);
+	for (unsigned n = 0; n < 3; n++) {
+		struct access absent = nth_access(n, linear_plus(page.linear, missing * bytes));
+		struct access present = nth_access(n, linear_plus(page.linear, made * bytes));
+
+		expect(attempt(absent).vector == VECTOR_PF, "an absent entry is used");
+		entries[made] = good;
+		expect(attempt(present).vector == NO_VECTOR,
+		       "entry %u faults since entry %u was missing", made, missing);
+		entries[made] = good & ~P;
+		invalidate(page.linear, MOV_CR3);
+	}
+	for (unsigned i = 0; i < ENTRIES; i++)
+		entries[i] = 0;
+	invalidate(page.linear, MOV_CR3);
+}
+
+TEST(neighbours_of_a_missing_entry_are_used_once_they_are_present,
+     "An entry that becomes present is used at once although its neighbour has just been missing",
+     "SDM Vol. 3, \"Optional Invalidation\"", "")
+{
+	watch_attempts();
+	for (int level = PT; level <= PDPT; level++)
+		for (unsigned i = 0; i < 10; i++)
+			try_making_present((enum level)level, i, (i * 3 + 1) % 10);
+}
