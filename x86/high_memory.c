@@ -84,7 +84,7 @@ TEST(every_bit_of_the_offset_in_a_1_gbyte_page_counts,
 
 /* Where there is no memory anything but other memory may be read, and a write is lost (P26). */
 TEST(frames_beyond_memory_are_not_memory,
-     "A store to a frame address with one bit beyond RAM set changes no RAM", MANUAL, "")
+     "A store to a frame address with one bit beyond RAM set changes no RAM", MANUAL, "ram_at_96m")
 {
 	gpa_t low = GPA(FREE_FROM);
 	volatile uint64_t *word = identity(low);

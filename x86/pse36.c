@@ -179,7 +179,7 @@ TEST(invlpg_follows_a_change_of_the_upper_bits,
 /* Where there is no memory, anything but other memory may be read, and a write is lost. */
 TEST(each_upper_bit_leads_to_other_memory,
      "A store through a PDE with one of bits 20:13 set changes no memory elsewhere", MANUAL,
-     "pse36")
+     "pse36 ram_at_96m")
 {
 	struct legacy_page page = map_low();
 	unsigned last = maxphyaddr() < 40 ? maxphyaddr() : 40;
