@@ -100,10 +100,11 @@ static void try_rights(enum l2_mode mode, enum level second)
 {
 	struct scene scene = make_scene(mode, second, false);
 	enum level level = second_page_level(&scene.l2->second, scene.page.gpa);
+	bool can_deny_fetches = second_can_deny(&scene.l2->second, SECOND_EXECUTE);
 
 	for (unsigned i = 0; i < 4 * 2 * PROGRAMS; i++) {
-		unsigned rights =
-			SECOND_READ | (i & 1 ? SECOND_WRITE : 0) | (i & 2 ? SECOND_EXECUTE : 0);
+		unsigned rights = SECOND_READ | (i & 1 ? SECOND_WRITE : 0) |
+				  (i & 2 || !can_deny_fetches ? SECOND_EXECUTE : 0);
 		unsigned n = i / 8;
 		struct l2_exit exit;
 

@@ -2,8 +2,7 @@
  *
  * Written for speed, as it runs millions of times: pages are filled with combinations until there
  * are no more pages, then one flush serves all of them. The model is asked once for each way in
- * which a walk can end and rights can combine, which is all that its answer depends on
- * (lib/hosttest/axes_test.c shows that).
+ * which a walk can end and rights can combine: all that counts (lib/hosttest/axes_test.c).
  */
 #include "check/walk.h"
 
@@ -225,13 +224,14 @@ static void restore_word(const struct walk_target *target)
 	memory[0] = memory[1] = frame_word(target->tag);
 }
 
-static void run_job(const struct job *job, const struct walk_page *page)
+static void run_job(struct job *job, const struct walk_page *page)
 {
 	struct way *way = &try.way[job->access];
 	struct attempt *attempt = &way->attempt;
 	const struct permitted *permitted = job->permitted;
 	bool fits;
 
+	note_early_accessed(page, try.walk.level, try.walk.format, job->written);
 	way->access.linear = linear_of(job);
 	attempt->operand = way->access.linear.value;
 	attempt->value[0] = WALK_VALUE;

@@ -108,3 +108,11 @@ struct walk_page *make_walk_pages(enum level level)
 	}
 	return pages;
 }
+
+void note_early_accessed(const struct walk_page *page, enum level level,
+			 const struct paging_format *format, uint64_t *written)
+{
+	for (int at = level; at <= (int)format->top; at++)
+		if (written[at] & P)
+			written[at] |= walk_entry(page, at, format->entry_bytes == 8) & A;
+}

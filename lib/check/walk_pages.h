@@ -50,4 +50,10 @@ static inline void write_walk_entry(const struct walk_page *page, int level, boo
 		*(volatile uint32_t *)page->entry[level] = (uint32_t)value;
 }
 
+/* Adds to the entries as they were written each A that present ones have got since. They were
+ * changed one by one, without an invalidation: until the one that came after them all, a processor
+ * that looks ahead may walk by what it had cached of some, and set A in others. */
+void note_early_accessed(const struct walk_page *page, enum level level,
+			 const struct paging_format *format, uint64_t *written);
+
 #endif

@@ -69,6 +69,11 @@ void second_invalidate(struct second_level *second, enum second_invalidation how
 		second->kind->invalidate(second, how);
 }
 
+bool second_can_deny(const struct second_level *second, unsigned right)
+{
+	return second->kind->rights(SECOND_ALL) != second->kind->rights(SECOND_ALL & ~right);
+}
+
 void second_edit_with(struct second_level *second, gpa_t gpa, enum level level,
 		      enum second_invalidation then, struct second_edit edit)
 {

@@ -58,6 +58,9 @@ uint64_t *second_entry(const struct second_level *second, gpa_t gpa, enum level 
 /* The level of the entry that maps the page at an L2-physical address; 0 where nothing does. */
 enum level second_page_level(const struct second_level *second, gpa_t gpa);
 
+/* Whether entries can forbid what this right allows: SVM's need XD to forbid fetches. */
+bool second_can_deny(const struct second_level *second, unsigned right);
+
 /* Bits of one entry set and cleared by a mov of 8 bytes, then an invalidation. */
 struct second_edit {
 	uint64_t set, clear;
