@@ -16,7 +16,7 @@ from typing import BinaryIO, Callable, Dict, List, Tuple
 from . import forensics
 from .errors import UserError
 from .launch import Ending, Launch, Limits
-from .processes import cpu_seconds, forget, interrupted, kill_group, remember
+from .processes import cpu_seconds, forget, interrupted, kill_group, queued_seconds, remember
 
 FLOOD = 16 * 1024 * 1024
 _STDERR_KEPT = 1024 * 1024
@@ -24,6 +24,7 @@ _GRACE = 0.5  # seconds for a hypervisor to go after the image's last word
 _DRAIN = 0.3  # seconds for the console of a process that has ended
 _CLEAN = 20.0  # seconds for a command that removes what is left
 _CHUNK = 64 * 1024
+_PATIENCE = 9  # times a limit that it may be prolonged on a busy host
 
 
 class Machine:
@@ -39,6 +40,8 @@ class Machine:
         self._open: Dict[int, str] = {}  # file descriptor -> "console" or "stderr"
         self._close: List[int] = []
         self._heard = 0.0
+        self._queued_when_heard = 0.0  # looked up now and then: it may be some time ago
+        self._looked_up = 0.0
         self._started = 0.0
         self._pid = 0
         self._finished = 0.0  # when the image said its last word
@@ -152,14 +155,28 @@ class Machine:
         limits = self._limits
         left = 1.0  # look at the interrupt flag now and then
         if limits.total:
-            left = min(left, started + limits.total - now)
+            left = min(left, self._prolonged(started + limits.total, limits.total, 0.0) - now)
             if left <= 0:
                 self._end("time", f"still running after its time limit of {limits.total:g} s")
         if limits.silence and left > 0:
-            left = min(left, self._heard + limits.silence - now)
+            end, before = self._heard + limits.silence, self._queued_when_heard
+            left = min(left, self._prolonged(end, limits.silence, before) - now)
             if left <= 0:
                 self._end("hung", f"silent for {limits.silence:g} s")
         return left
+
+    def _prolonged(self, end: float, limit: float, queued_before: float) -> float:
+        """Limits are for the machine's own time, not for that in which others had the CPUs."""
+        if time.monotonic() < end:
+            return end
+        queued = queued_seconds(self._pid) - queued_before
+        return end + min(max(queued, 0.0), _PATIENCE * limit)
+
+    def _hear(self) -> None:
+        self._heard = time.monotonic()
+        if self._heard - self._looked_up > 0.5:
+            self._looked_up = self._heard
+            self._queued_when_heard = queued_seconds(self._pid)
 
     def _read(self, wait: float, logs: Dict[str, BinaryIO]) -> bool:
         """Reads what is there; True when something was."""
@@ -216,7 +233,7 @@ class Machine:
         ending = self._ending
         room = FLOOD - ending.console_bytes
         ending.console_bytes += len(data)
-        self._heard = time.monotonic()
+        self._hear()
         log.write(data[:room])
         log.flush()
         if len(data) > room:

@@ -44,6 +44,19 @@ def cpu_seconds(pid: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def queued_seconds(pid: int) -> float:
+    """Time that a process was ready to run while the CPUs were with others: that of the thread that
+    waited longest. 0 where the system does not tell."""
+    longest = 0
+    try:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            words = (thread / "schedstat").read_text(encoding="utf-8").split()
+            longest = max(longest, int(words[1]))
+    except (OSError, ValueError, IndexError):
+        pass  # a thread that has just ended
+    return longest / 1e9
+
+
 def kill_all() -> None:
     """Ends every hypervisor at once; their launches return as interrupted."""
     interrupted.set()
