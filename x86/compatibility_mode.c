@@ -233,3 +233,26 @@ TEST(five_level_structures_are_walked_too,
 		try_accesses(linear_plus(LINEAR_PAGE, TARGET), i);
 	}
 }
+
+TEST(protection_keys_decide_as_in_64_bit_mode,
+     "PKRU decides on data accesses of user mode from a 32-bit code segment, cached or not",
+     "SDM Vol. 3, \"Protection Keys\"", "pku")
+{
+	const unsigned key = 5;
+	struct page page;
+
+	use_low_pages();
+	page = map_low_target(LINEAR_PAGE, PT, TAG);
+	set_cr4(CR4_PKE);
+	write_entry(&page, PT, *page.entry[PT] | entry_key(key), MOV_CR3);
+	for (uint32_t i = 0; i < 2 * 8; i++) {
+		set_pkru(key_rights(key, i % 4));
+		for (unsigned n = 0; n < 3; n++) { /* of user mode */
+			linear_t linear = linear_plus(LINEAR_PAGE, TARGET);
+
+			if (i < 8)
+				invalidate(linear, INVLPG);
+			expect_as_modelled(nth_compatibility_access(n, linear));
+		}
+	}
+}

@@ -165,9 +165,12 @@ TEST(ps_is_ignored_without_pse, "With CR4.PSE = 0 a PDE with PS = 1 references a
 			    (uint32_t)frame_word(1));
 		try_legacy_reads(linear_plus(page.linear, PAGE_4K));
 		clear_cr4(CR4_PSE);
+		legacy_write(&page, PD, legacy_entry(&page, PD) & ~(uint64_t)(A | D));
 		invalidate(page.linear, MOV_CR3);
 		expect_read(read_access(linear_plus(page.linear, PAGE_4K), 4),
 			    (uint32_t)frame_word(2));
+		expect((legacy_entry(&page, PD) & (A | D)) == A, "the PDE is 0x%llx",
+		       (unsigned long long)legacy_entry(&page, PD));
 		try_legacy_reads(linear_plus(page.linear, PAGE_4K));
 	}
 }
