@@ -62,6 +62,20 @@ TEST(accesses_are_those_of_the_lower_half,
 	}
 }
 
+static void expect_whole_address(const struct scene *scene, gpa_t place, struct access access)
+{
+	struct l2_outcome outcome;
+
+	second_allow(&scene->l2->second, place, PT, 0, SECOND_FLUSH_ALL);
+	outcome = l2_attempt(scene->l2, access);
+	expect(outcome.exited && outcome.exit.kind == L2_VIOLATION &&
+		       outcome.exit.gpa == place.value && outcome.exit.linear_valid,
+	       "exit kind %u at 0x%llx", outcome.exit.kind, (unsigned long long)outcome.exit.gpa);
+	expect(outcome.exit.linear == scene->upper.value, "0x%llx instead of 0x%llx",
+	       (unsigned long long)outcome.exit.linear, (unsigned long long)scene->upper.value);
+	second_allow(&scene->l2->second, place, PT, SECOND_ALL, SECOND_FLUSH_ALL);
+}
+
 TEST(a_violation_has_the_whole_address,
      "the guest-linear address of an EPT violation has all 64 bits, of an access and of its walk",
      "SDM Vol. 3, \"Exit Qualification\"", NEEDS " vmx")
@@ -69,22 +83,9 @@ TEST(a_violation_has_the_whole_address,
 	struct scene scene = make_scene(FLAGS);
 	const gpa_t places[] = {scene.page.gpa, GPA(scene.page.entry_gpa[PT])};
 
-	for (unsigned i = 0; i < COUNT_OF(places) * ACCESS_WAYS; i++) {
-		struct access access = nth_access(i % ACCESS_WAYS, scene.upper);
-		gpa_t place = places[i / ACCESS_WAYS];
-		struct l2_outcome outcome;
-
-		second_allow(&scene.l2->second, place, PT, 0, SECOND_FLUSH_ALL);
-		outcome = l2_attempt(scene.l2, access);
-		expect(outcome.exited && outcome.exit.kind == L2_VIOLATION &&
-			       outcome.exit.gpa == place.value && outcome.exit.linear_valid,
-		       "exit kind %u at 0x%llx", outcome.exit.kind,
-		       (unsigned long long)outcome.exit.gpa);
-		expect(outcome.exit.linear == scene.upper.value, "0x%llx instead of 0x%llx",
-		       (unsigned long long)outcome.exit.linear,
-		       (unsigned long long)scene.upper.value);
-		second_allow(&scene.l2->second, place, PT, SECOND_ALL, SECOND_FLUSH_ALL);
-	}
+	for (unsigned i = 0; i < COUNT_OF(places); i++)
+		for (unsigned n = 0; n < ACCESS_WAYS; n++)
+			expect_whole_address(&scene, places[i], nth_access(n, scene.upper));
 }
 
 static void expect_tag(const struct scene *scene, uint32_t tag)

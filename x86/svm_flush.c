@@ -140,14 +140,14 @@ TEST(tlb_control_1_drops_other_asids, "TLB_CONTROL = 1 of one ASID drops what is
 {
 	for (enum change change = LEAF; change < CHANGES; change++) {
 		struct moved moved = new_moved(change, FLAGS | G);
-		struct l2_page elsewhere = l2_map(moved.l2, PT, FLAGS, 82);
+		struct l2_page other = l2_map(moved.l2, PT, FLAGS, 82);
 
-		forget_everything(moved.l2, elsewhere.linear);
+		forget_everything(moved.l2, other.linear);
 		expect_tag(&moved, OLD);
 		move(&moved);
 		control(moved.l2)->guest_asid = ASID + 1;
 		svm_guest(moved.l2)->tlb_control = TLB_CONTROL_FLUSH_ALL;
-		expect_l2_read(moved.l2, read_access(elsewhere.linear, 8), frame_word(82));
+		expect_l2_read(moved.l2, read_access(other.linear, 8), frame_word(82));
 		control(moved.l2)->guest_asid = ASID;
 		expect_tag(&moved, NEW);
 	}
