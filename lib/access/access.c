@@ -41,6 +41,13 @@ static void save_xmm0(uint64_t value[2])
 	__asm__ volatile("movdqu %%xmm0, (%0)" : : "r"(value) : "memory");
 }
 
+uint64_t access_rflags(const struct access *access)
+{
+	bool port = access->user && is_port_instruction(access->instruction);
+
+	return RFLAGS_FIXED | (access->ac ? RFLAGS_AC : 0) | (port ? RFLAGS_IOPL : 0);
+}
+
 static inline __attribute__((always_inline)) struct attempt
 prepare(uintptr_t completed, uint64_t rflags, const struct access *access)
 {
@@ -50,7 +57,7 @@ prepare(uintptr_t completed, uint64_t rflags, const struct access *access)
 		.operand = access->linear.value,
 		.done = completed,
 		.readable = (uintptr_t)access_readable,
-		.rflags = rflags | (access->ac ? RFLAGS_AC : 0),
+		.rflags = rflags | access_rflags(access),
 		.value = {access->value[0], access->value[1]},
 		.expected_rip = code->touch,
 	};

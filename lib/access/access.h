@@ -22,6 +22,8 @@ enum instruction {
 	INSTRUCTION_COUNT,
 	SHADOW_STACK_INSTRUCTIONS = INSTRUCTION_wrss,
 	END_OF_SHADOW_STACK_INSTRUCTIONS = INSTRUCTION_incssp + 1,
+	FIRST_PORT_INSTRUCTION = INSTRUCTION_ins,
+	LAST_PORT_INSTRUCTION = INSTRUCTION_rep_outs,
 	ORDINARY_INSTRUCTIONS =
 		INSTRUCTION_prefetch /* those before it read or write data, or fetch */
 };
@@ -38,6 +40,17 @@ struct instruction_entry {
 };
 
 extern const struct instruction_entry instruction_table[INSTRUCTION_COUNT];
+
+static inline bool is_port_instruction(enum instruction instruction)
+{
+	return instruction >= FIRST_PORT_INSTRUCTION && instruction <= LAST_PORT_INSTRUCTION;
+}
+
+/* Whether it is there for one operand that it reads, writes or executes. */
+static inline bool is_access_to_data(enum instruction instruction)
+{
+	return instruction < ORDINARY_INSTRUCTIONS || is_port_instruction(instruction);
+}
 
 struct access {
 	enum instruction instruction;
@@ -59,6 +72,9 @@ struct outcome {
 	uint64_t expected_rip; /* of the instruction that makes the access */
 	uint64_t value[2]; /* what was read; of a fetch, the tag of the frame that was executed */
 };
+
+/* RFLAGS with which the instruction runs, but for what the caller adds. */
+uint64_t access_rflags(const struct access *access);
 
 /* Not for access to pages that the image itself runs on. */
 struct outcome attempt(struct access access);

@@ -6,6 +6,8 @@
  * In:  RDI the operand, RAX and RDX what is written, RSI readable data of 16 bytes, R12 where to go on.
  * Out: RAX (and XMM0) what was read. Everything else may change; the stack pointer need not come back.
  */
+#include "drivers/serial.h"
+
 	.section .user.text, "ax"
 
 	/* The code of one instruction; `touch` marks the instruction that makes the access. */
@@ -308,6 +310,45 @@ access_\name\()_touch:
 	touch rep_movs_from
 	rep movsb
 	mov -64(%rsp), %rax
+	done
+
+	/* Input gives what is in the port, which is what was to be written. */
+	.macro port_to_rdi
+	mov $SERIAL_SCRATCH, %edx
+	out %al, %dx
+	.endm
+	/* Completes with the last byte that came out. */
+	.macro port_was_written
+	in %dx, %al
+	movzbl %al, %eax
+	.endm
+	instruction ins
+	port_to_rdi
+	touch ins
+	insb
+	done
+	instruction outs
+	mov %rdi, %rsi
+	mov $SERIAL_SCRATCH, %edx
+	touch outs
+	outsb
+	port_was_written
+	done
+	instruction rep_ins
+	port_to_rdi
+	mov $8, %ecx
+	touch rep_ins
+	rep insb
+	done
+	instruction rep_outs
+	mov %rdi, %rsi
+	mov $SERIAL_SCRATCH, %edx
+	mov $8, %ecx
+	touch rep_outs
+	rep outsb
+	port_was_written
+	mov $0x0101010101010101, %rdx		/* as if all bytes had been like it */
+	imul %rdx, %rax
 	done
 
 	simple read32, vmovdqu (%rdi), %ymm0

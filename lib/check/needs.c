@@ -5,6 +5,7 @@
 #include "cpu/svm_features.h"
 #include "cpu/vmx_features.h"
 #include "drivers/local_apic.h"
+#include "drivers/serial.h"
 #include "libc/string.h"
 #include "mem/frames.h"
 
@@ -92,6 +93,7 @@ static const struct {
 	 has_second_level_flags},
 	{"two_processors", "a second processor", has_two_processors},
 	{"three_processors", "a third processor", has_three_processors},
+	{"serial_scratch", "a UART at COM1 with a scratch register", serial_has_scratch},
 	{"svm_allowed", "VM_CR that does not lock SVM off", svm_is_allowed},
 };
 

@@ -41,6 +41,7 @@
 
 #define RFLAGS_FIXED	(1ull << 1)
 #define RFLAGS_IF	(1ull << 9)
+#define RFLAGS_IOPL	(3ull << 12)
 #define RFLAGS_AC	(1ull << 18)
 
 #define MSR_EFER	0xc0000080u

@@ -40,7 +40,7 @@ static inline uint16_t in16(uint16_t port)
 
 static inline void pause(void)
 {
-	__asm__ volatile("pause");
+	__asm__ volatile("pause" : : : "memory");
 }
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "drivers/serial.h"
 
-#include <stdbool.h>
-
 #include "cpu/io.h"
 
 #define COM1	   0x3f8
@@ -80,6 +78,17 @@ void serial_put(const char *bytes, size_t length)
 			send('\r');
 		send(*bytes);
 	}
+}
+
+bool serial_has_scratch(void)
+{
+	if (!present)
+		return false;
+	out8(SERIAL_SCRATCH, 0x5a);
+	if (in8(SERIAL_SCRATCH) != 0x5a)
+		return false;
+	out8(SERIAL_SCRATCH, 0xa5);
+	return in8(SERIAL_SCRATCH) == 0xa5;
 }
 
 void serial_drain(void)

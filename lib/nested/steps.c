@@ -49,7 +49,7 @@ void l2_run_steps(struct l2 *l2, const struct access *steps, unsigned count, str
 		.r12 = l2_code_address(l2, user, access_next_step),
 		.r15 = l2->steps.value,
 		.rip = l2_code_address(l2, user, access_first_step),
-		.rflags = RFLAGS_FIXED | (steps[0].ac ? RFLAGS_AC : 0),
+		.rflags = access_rflags(&steps[0]),
 	};
 
 	if (!l2_is_64bit(l2) || count > MOST_STEPS)

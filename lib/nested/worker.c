@@ -114,7 +114,7 @@ struct l2_outcome l2_attempt_rightly(struct l2 *l2, struct access access)
 		.r12 = done, /* where 64-bit code goes on, and %esp where 32-bit code does */
 		.rsp = done,
 		.rip = l2_stub(l2, &access).value,
-		.rflags = RFLAGS_FIXED | (access.ac ? RFLAGS_AC : 0),
+		.rflags = access_rflags(&access),
 	};
 	struct l2_outcome outcome = {0};
 

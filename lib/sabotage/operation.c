@@ -31,9 +31,9 @@ bool operation_begin(struct operation *operation, const struct access *access)
 	const struct instruction_entry *instruction = &instruction_table[access->instruction];
 	uint64_t first = access->linear.value, last = first + instruction->size - 1;
 
-	if (access->instruction >= ORDINARY_INSTRUCTIONS ||
-	    access->instruction == INSTRUCTION_bts_far || !is_canonical(current_format(), first) ||
-	    !is_canonical(current_format(), last) || !(read_cr0() & CR0_PG))
+	if (!is_access_to_data(access->instruction) || access->instruction == INSTRUCTION_bts_far ||
+	    !is_canonical(current_format(), first) || !is_canonical(current_format(), last) ||
+	    !(read_cr0() & CR0_PG))
 		return false;
 	*operation = (struct operation){
 		.access = *access,

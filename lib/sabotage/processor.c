@@ -47,7 +47,7 @@ static struct outcome attempt_other(const struct access *access)
 	if (outcome.vector == VECTOR_GP)
 		pdptes_after_refusal(access, &outcome);
 	/* Those that the processor makes itself are supervisor accesses. */
-	none.access.user = access->user && access->instruction < ORDINARY_INSTRUCTIONS;
+	none.access.user = access->user && is_access_to_data(access->instruction);
 	if (outcome.vector == NO_VECTOR)
 		tell_event(access);
 	else

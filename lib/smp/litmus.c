@@ -6,6 +6,7 @@
 #include "check/random.h"
 #include "check/report.h"
 #include "cpu/control.h"
+#include "cpu/io.h"
 #include "drivers/timer.h"
 #include "libc/string.h"
 #include "libc/text.h"

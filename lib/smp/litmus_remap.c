@@ -2,6 +2,7 @@
 #include "smp/litmus_remap.h"
 
 #include "check/report.h"
+#include "cpu/io.h"
 #include "libc/string.h"
 #include "libc/text.h"
 #include "mem/frames.h"

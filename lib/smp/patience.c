@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "smp/patience.h"
+#include "cpu/io.h"
 
 #include "cpu/control.h"
 #include "cpu/features.h"

@@ -30,9 +30,4 @@ uint64_t milliseconds(unsigned count);
  * bug that is played (cpu/sabotage.h), which takes many launches. */
 uint64_t time_to_try(unsigned milliseconds_otherwise);
 
-static inline void pause(void)
-{
-	__asm__ volatile("pause" : : : "memory");
-}
-
 #endif

@@ -7,6 +7,7 @@
  */
 #include "check/report.h"
 #include "check/state.h"
+#include "cpu/io.h"
 #include "drivers/local_apic.h"
 #include "libc/string.h"
 #include "mem/frames.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check/report.h"
 #include "cpu/control.h"
+#include "cpu/io.h"
 #include "drivers/local_apic.h"
 #include "smp/patience.h"
 #include "smp/processor.h"

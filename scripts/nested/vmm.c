@@ -35,6 +35,7 @@
 #define LINE_STATUS	 5
 #define LINE_CONTROL	 3
 #define INTERRUPT_ID	 2
+#define SCRATCH		 7
 #define DEBUG_PORT	 0xe9
 #define DEBUG_EXIT_PORT	 0xf4
 #define KEYBOARD_COMMAND 0x64
@@ -61,7 +62,7 @@ struct cpu {
 static int kvm, vm;
 static uint8_t *memory;
 static struct cpu cpus[MOST_CPUS];
-static uint8_t line_control;
+static uint8_t line_control, scratch;
 
 /* An ioctl that must not fail. */
 static int must(int fd, unsigned long request, const void *argument, const char *what)
@@ -185,6 +186,8 @@ static void serial_out(unsigned offset, uint8_t value)
 {
 	if (offset == LINE_CONTROL)
 		line_control = value;
+	else if (offset == SCRATCH)
+		scratch = value;
 	else if (offset == 0 && !(line_control & 0x80))
 		console_put((const char *)&value, 1);
 }
@@ -209,6 +212,8 @@ static uint8_t port_in(uint16_t port)
 		return 0xc1; /* FIFOs, nothing pending */
 	case COM1 + LINE_CONTROL:
 		return line_control;
+	case COM1 + SCRATCH:
+		return scratch;
 	case DEBUG_PORT:
 		return DEBUG_PORT;
 	default:
