@@ -44,18 +44,9 @@ access_\name\()_touch:
 	touch fetch
 	jmp *%rdi
 
-	instruction test
-	touch test
-	testq $-1, (%rdi)
-	done
-	instruction cmp
-	touch cmp
-	cmpq %rax, (%rdi)
-	done
-	instruction bt
-	touch bt
-	btq $3, (%rdi)
-	done
+	simple test, testq $-1, (%rdi)
+	simple cmp, cmpq %rax, (%rdi)
+	simple bt, btq $3, (%rdi)
 	instruction lods
 	mov %rdi, %rsi
 	touch lods
@@ -73,42 +64,18 @@ access_\name\()_touch:
 	mov (%rbp), %rax
 	done
 
-	instruction or
-	touch or
-	orq %rax, (%rdi)
-	done
-	instruction lock_or
-	touch lock_or
-	lock orq %rax, (%rdi)
-	done
+	simple or, orq %rax, (%rdi)
+	simple lock_or, lock orq %rax, (%rdi)
 	simple inc, incq (%rdi)
 	simple neg1, negb (%rdi)
 	simple not4, notl (%rdi)
-	instruction add2
-	touch add2
-	addw %ax, (%rdi)
-	done
-	instruction shl
-	touch shl
-	shlq $1, (%rdi)
-	done
-	instruction shld
-	touch shld
-	shldq $4, %rax, (%rdi)
-	done
-	instruction xchg
-	touch xchg
-	xchgq %rax, (%rdi)
-	done
-	instruction xadd
-	touch xadd
-	lock xaddq %rax, (%rdi)
-	done
+	simple add2, addw %ax, (%rdi)
+	simple shl, shlq $1, (%rdi)
+	simple shld, shldq $4, %rax, (%rdi)
+	simple xchg, xchgq %rax, (%rdi)
+	simple xadd, lock xaddq %rax, (%rdi)
 	/* RAX holds what memory is expected to hold, RDX the new value. */
-	instruction cmpxchg
-	touch cmpxchg
-	lock cmpxchgq %rdx, (%rdi)
-	done
+	simple cmpxchg, lock cmpxchgq %rdx, (%rdi)
 	instruction cmpxchg_fails
 	not %rax
 	touch cmpxchg_fails
@@ -124,20 +91,14 @@ access_\name\()_touch:
 	touch cmpxchg16b
 	lock cmpxchg16b (%rdi)
 	done
-	instruction bts
-	touch bts
-	lock btsq $0, (%rdi)
-	done
+	simple bts, lock btsq $0, (%rdi)
 	instruction bts_far
 	mov $64 * 8, %eax
 	sub $64, %rdi
 	touch bts_far
 	btsq %rax, (%rdi)
 	done
-	instruction btr
-	touch btr
-	btrq $0, (%rdi)
-	done
+	simple btr, btrq $0, (%rdi)
 	instruction setcc
 	test %edi, %edi
 	touch setcc
@@ -174,10 +135,7 @@ access_\name\()_touch:
 	touch pop_memory
 	popq (%rdi)
 	done
-	instruction movnti
-	touch movnti
-	movnti %rax, (%rdi)
-	done
+	simple movnti, movnti %rax, (%rdi)
 	simple movaps, movaps %xmm0, (%rdi)
 	simple movhps, movhps %xmm0, (%rdi)
 	instruction fistp
@@ -195,18 +153,9 @@ access_\name\()_touch:
 
 	simple prefetch, prefetcht0 (%rdi)
 	simple invlpg, invlpg (%rdi)
-	instruction mov_to_cr0
-	touch mov_to_cr0
-	mov %rax, %cr0
-	done
-	instruction mov_to_cr3
-	touch mov_to_cr3
-	mov %rax, %cr3
-	done
-	instruction mov_to_cr4
-	touch mov_to_cr4
-	mov %rax, %cr4
-	done
+	simple mov_to_cr0, mov %rax, %cr0
+	simple mov_to_cr3, mov %rax, %cr3
+	simple mov_to_cr4, mov %rax, %cr4
 	/* The operand is the number of the MSR. */
 	instruction wrmsr
 	mov %edi, %ecx
@@ -218,18 +167,9 @@ access_\name\()_touch:
 	/* The operand is the descriptor, the value the type. */
 	simple invpcid, invpcid (%rdi), %rax
 	/* The value is the selector. */
-	instruction mov_to_ds
-	touch mov_to_ds
-	mov %eax, %ds
-	done
-	instruction mov_to_fs
-	touch mov_to_fs
-	mov %eax, %fs
-	done
-	instruction ltr
-	touch ltr
-	ltr %ax
-	done
+	simple mov_to_ds, mov %eax, %ds
+	simple mov_to_fs, mov %eax, %fs
+	simple ltr, ltr %ax
 	/* Completes with this vector. */
 	simple int32, int $32
 	instruction rdmsr
