@@ -137,3 +137,44 @@ TEST(page_changes_between_a_device_and_a_pdpt,
 {
 	try_turns(PDPT);
 }
+
+/* The table through another window, whose linear address has the same lower half. */
+static linear_t map_4_gbytes_away(const struct scene *scene)
+{
+	const struct page *window = &scene->window;
+	gpa_t directory = frame_alloc(), table = frame_alloc();
+	uint64_t linear = window->linear.value;
+
+	*(uint64_t *)((char *)identity(directory) + (linear >> 21 & 511) * 8) = table.value | ALL;
+	*(uint64_t *)((char *)identity(table) + (linear >> 12 & 511) * 8) =
+		gpa_of(table_of(scene->page.entry[scene->level])).value | ALL | A | D;
+	window->entry[PDPT][4] = directory.value | ALL;
+	return linear_plus(window->linear, 4 * PAGE_1G);
+}
+
+TEST(table_4_gbytes_from_a_device_is_a_table,
+     "A store to a table 4 GBytes from where a device is mapped counts in the table", MANUAL, "")
+{
+	for (int level = PT; level <= PDPT; level++) {
+		struct scene scene = make_scene((enum level)level);
+		linear_t away = map_4_gbytes_away(&scene);
+
+		require_local_apic();
+		for (uint32_t turn = 0; turn < 8; turn++) {
+			volatile uint64_t *entry = (volatile uint64_t *)scene.page.entry[level];
+			uint64_t value = *entry ^ US;
+
+			expect_as_modelled(read_access(scene.page.linear, 8));
+			use_device(&scene, turn * 16, INVLPG);
+			expect(attempt(write_access(linear_plus(away, APIC_PRIORITY), 8, value))
+					       .vector == NO_VECTOR,
+			       "the store to the table faulted");
+			expect((*entry | A | D) == (value | A | D),
+			       "the entry is 0x%llx, not 0x%llx", (unsigned long long)*entry,
+			       (unsigned long long)value);
+			invalidate(scene.page.linear, INVLPG);
+			expect_as_modelled(as_user(read_access(scene.page.linear, 8)));
+		}
+		*priority_register() = 0;
+	}
+}

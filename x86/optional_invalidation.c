@@ -93,7 +93,11 @@ static void try_linking_an_edited_table(enum level level)
 	uint64_t *link = page.entry[level + 1] + 1; /* not present so far */
 	uint64_t old_leaf = *page.entry[PT];
 	linear_t second = linear_plus(page.linear, level_bytes(current_format(), level + 1));
+	/* Another page of the same page table, too far away to be made ready along with it. */
+	unsigned own = (unsigned)(page.linear.value / PAGE_4K % 512), other = own ^ 256;
+	uint64_t away = (uint64_t)other * PAGE_4K - (uint64_t)own * PAGE_4K;
 
+	*((volatile uint64_t *)table_of(page.entry[PT]) + other) = old_leaf;
 	for (unsigned i = 0; i < 4; i++) {
 		gpa_t frame = filled_frame(NEW + i);
 
@@ -101,10 +105,13 @@ static void try_linking_an_edited_table(enum level level)
 		attempt(as_user(write_access(page.linear, 1, 0xb8)));
 		write_entry(&page, PT, (old_leaf & ~ENTRY_ADDRESS) | frame.value, NO_FLUSH);
 		*(volatile uint64_t *)link = *page.entry[level + 1] & ~(A | D);
+		if (i & 1) /* a first use of the new way that does not look at the edited entry */
+			expect_read(read_access(LINEAR(second.value + away), 8), frame_word(OLD));
 		expect_read(read_access(second, 8), frame_word(NEW + i));
 		expect_read(as_user(fetch_access(second)), NEW + i);
 		*(volatile uint64_t *)link = 0;
 		invalidate(second, INVLPG);
+		invalidate(LINEAR(second.value + away), INVLPG);
 		invalidate(page.linear, INVLPG);
 		expect_page_fault(read_access(second, 8), 0);
 		expect_read(read_access(page.linear, 8), frame_word(NEW + i));

@@ -67,6 +67,45 @@ TEST(mov_to_cr3_follows_edits, "MOV to CR3 makes a changed PDPTE count, loaded o
 	}
 }
 
+#define ALONE 40 /* the index of a PDE that nothing else uses, in any of the directories */
+
+/* Two directories like the one in use, but for one page. */
+static void copy_directories(uint64_t pdpte, gpa_t directory[2])
+{
+	for (unsigned i = 0; i < 2; i++) {
+		gpa_t frame = frames_alloc(PAGE_2M);
+		uint64_t *entries;
+
+		frame_fill(frame, PAGE_4K, 1 + i);
+		directory[i] = frame_alloc();
+		entries = identity(directory[i]);
+		memcpy(entries, identity(GPA(pdpte & ENTRY_ADDRESS)), PAGE_4K);
+		entries[ALONE] = frame.value | P | RW | PS;
+	}
+}
+
+TEST(mov_to_cr3_follows_each_pdpte_alone,
+     "MOV to CR3 makes a changed PDPTE count where the other three are as they were", MANUAL, "pae")
+{
+	run_under_pae();
+	load_pdpt(copy_pdpt());
+	for (unsigned number = 0; number < PDPTE_REGISTERS; number++) {
+		volatile uint64_t *pdpte = &pdptes_in_memory()[number];
+		linear_t linear = LINEAR(number * PAGE_1G + ALONE * PAGE_2M);
+		uint64_t good = *pdpte;
+		gpa_t directory[2];
+
+		copy_directories(good, directory);
+		for (unsigned round = 0; round < 4; round++) {
+			*pdpte = directory[round & 1].value | P;
+			mov_to_cr3(read_cr3());
+			expect_read(read_access(linear, 4), (uint32_t)frame_word(1 + (round & 1)));
+		}
+		*pdpte = good;
+		mov_to_cr3(read_cr3());
+	}
+}
+
 TEST(no_access_writes_to_a_pdpte,
      "A PDPTE has no accessed flag: whatever is accessed, it stays as it is", MANUAL, "pae")
 {

@@ -24,28 +24,41 @@ static uint64_t leaf(gpa_t frame)
 	return frame.value | P | RW | US | A | D;
 }
 
-/* Two page tables under neighbouring PDEs, and one linear window of two pages over them. The last
- * page of the first table and the first page of the second follow each other in linear space. */
+/* Two page tables under neighbouring PDEs, or two directories of large pages under neighbouring
+ * PDPTEs, and one linear window of two pages over them. The last page of the first table and the
+ * first page of the second follow each other in linear space. */
 struct neighbours {
+	enum level level;
 	uint64_t *first, *second; /* tables */
-	linear_t last_page;	  /* of the first table; the second's first page follows */
+	linear_t last_page;	  /* of the first table */
+	linear_t next_page;	  /* the second table's first */
 	linear_t window;
 };
 
-static struct neighbours make_neighbours(bool user_window)
+static uint64_t tagged_leaf(enum level level, uint32_t tag)
 {
-	struct neighbours n;
-	struct page page = map_page_at(PT, filled_frame(1), P | RW | US);
-	uint64_t window_flags = P | RW | (user_window ? US : 0);
-	struct page window;
-	gpa_t second = frame_alloc();
+	gpa_t frame = frames_alloc(level_bytes(current_format(), level));
 
-	n.first = table_of(page.entry[PT]);
+	frame_fill(frame, PAGE_4K, tag);
+	return leaf(frame) | (level == PT ? 0 : PS);
+}
+
+static struct neighbours make_neighbours(enum level level, bool user_window)
+{
+	uint64_t bytes = level_bytes(current_format(), level), all = 512 * bytes;
+	struct page page = map_page_at(level, frames_alloc(bytes), P | RW | US);
+	uint64_t window_flags = P | RW | (user_window ? US : 0);
+	struct neighbours n = {.level = level};
+	gpa_t second = frame_alloc();
+	struct page window;
+
+	n.first = table_of(page.entry[level]);
 	n.second = identity(second);
-	page.entry[PD][1] = second.value | P | RW | US;
-	n.last_page = LINEAR((page.linear.value & ~(PAGE_2M - 1)) + PAGE_2M - PAGE_4K);
-	n.first[511] = leaf(filled_frame(2));
-	n.second[0] = leaf(filled_frame(3));
+	page.entry[level + 1][1] = second.value | P | RW | US;
+	n.last_page = LINEAR((page.linear.value & ~(all - 1)) + all - bytes);
+	n.next_page = linear_plus(n.last_page, bytes);
+	n.first[511] = tagged_leaf(level, 2);
+	n.second[0] = tagged_leaf(level, 3);
 	window = map_page_at(PT, gpa_of(n.first), window_flags);
 	window.entry[PT][1] = second.value | window_flags;
 	n.window = window.linear;
@@ -56,8 +69,8 @@ static void expect_neighbours(const struct neighbours *n, uint32_t first, uint32
 {
 	expect_read(read_access(n->last_page, 8), frame_word(first));
 	expect_read(as_user(fetch_access(n->last_page)), first);
-	expect_read(read_access(linear_plus(n->last_page, PAGE_4K), 8), frame_word(second));
-	expect_read(as_user(fetch_access(linear_plus(n->last_page, PAGE_4K))), second);
+	expect_read(read_access(n->next_page, 8), frame_word(second));
+	expect_read(as_user(fetch_access(n->next_page)), second);
 }
 
 static void flush_neighbours(const struct neighbours *n, bool by_cr3)
@@ -67,7 +80,7 @@ static void flush_neighbours(const struct neighbours *n, bool by_cr3)
 		return;
 	}
 	invalidate(n->last_page, INVLPG);
-	invalidate(linear_plus(n->last_page, PAGE_4K), INVLPG);
+	invalidate(n->next_page, INVLPG);
 }
 
 TEST(store_of_16_bytes_across_two_tables_is_followed,
@@ -77,7 +90,7 @@ TEST(store_of_16_bytes_across_two_tables_is_followed,
 	uint32_t tag = 10;
 
 	for (unsigned i = 0; i < 8; i++) {
-		struct neighbours n = make_neighbours(i & 1);
+		struct neighbours n = make_neighbours(PT, i & 1);
 		struct access access = write_access(linear_plus(n.window, PAGE_4K - 8), 16, 0);
 
 		access.user = i & 1;
@@ -94,14 +107,11 @@ TEST(store_of_16_bytes_across_two_tables_is_followed,
 	}
 }
 
-TEST(store_of_8_bytes_across_two_tables_is_followed,
-     "A store to the upper half of one table's last entry and the lower half of the next table's "
-     "first",
-     MANUAL, "")
+static void try_8_bytes(enum level level)
 {
 	for (unsigned i = 0; i < 8; i++) {
-		struct neighbours n = make_neighbours(i & 1);
-		uint64_t second = leaf(filled_frame(20 + i));
+		struct neighbours n = make_neighbours(level, i & 1);
+		uint64_t second = tagged_leaf(level, 20 + i);
 		/* bits 63:32 of the first entry are 0 before and after, but for ignored ones */
 		uint64_t value = 0x00f00000 | (second << 32);
 		struct access access = write_access(linear_plus(n.window, PAGE_4K - 4), 8, value);
@@ -115,6 +125,20 @@ TEST(store_of_8_bytes_across_two_tables_is_followed,
 		flush_neighbours(&n, i & 2);
 		expect_neighbours(&n, 2, 20 + i);
 	}
+}
+
+TEST(store_of_8_bytes_across_two_tables_is_followed,
+     "A store to the upper half of one table's last entry and the lower half of the next table's "
+     "first",
+     MANUAL, "")
+{
+	try_8_bytes(PT);
+}
+
+TEST(store_of_8_bytes_across_two_directories_is_followed,
+     "A store over the border of two page directories changes what both map", MANUAL, "")
+{
+	try_8_bytes(PD);
 }
 
 /* Reads an entry through the page that it maps; the read may set flags in it. */

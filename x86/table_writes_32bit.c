@@ -90,3 +90,54 @@ TEST(changed_table_under_a_new_pde_is_followed,
 {
 	try_table_under_new_pde();
 }
+
+#define TWO_AT 0x50000000u /* the first of two entries that are 8 bytes with the second */
+
+static void store_both(volatile uint64_t *entries, uint64_t value)
+{
+	uint64_t old = *entries;
+
+	__asm__ volatile("lock cmpxchg8b %0"
+			 : "+m"(*entries), "+A"(old)
+			 : "b"((uint32_t)value), "c"((uint32_t)(value >> 32))
+			 : "cc");
+}
+
+static void try_both(enum level level)
+{
+	uint64_t bytes = level_bytes(current_format(), level);
+	uint32_t flags = P | RW | US | A | D | (level == PD ? PS : 0);
+	volatile uint32_t *entries;
+	struct legacy_page page;
+	uint32_t leaves[4];
+
+	for (unsigned i = 0; i < COUNT_OF(leaves); i++) {
+		gpa_t frame = frames_alloc(bytes);
+
+		frame_fill(frame, PAGE_4K, 70 + i);
+		leaves[i] = (uint32_t)frame.value | flags;
+	}
+	page = legacy_map_at(LINEAR(TWO_AT), level, GPA(leaves[0] & ~0xfffu), P | RW | US);
+	entries = page.entry[level];
+	entries[1] = leaves[1];
+	for (unsigned round = 1; round < 9; round++) {
+		unsigned first = round * 2 % 4;
+
+		for (unsigned i = 0; i < 2; i++)
+			attempt(read_access(linear_plus(page.linear, i * bytes), 4));
+		store_both((volatile uint64_t *)entries,
+			   leaves[first] | (uint64_t)leaves[first + 1] << 32);
+		invalidate(page.linear, round & 2 ? MOV_CR3 : INVLPG);
+		invalidate(linear_plus(page.linear, bytes), INVLPG);
+		for (unsigned i = 0; i < 2; i++)
+			expect_read(read_access(linear_plus(page.linear, i * bytes), 4),
+				    (uint32_t)frame_word(70 + first + i));
+	}
+}
+
+TEST(store_of_two_entries_is_followed_in_both,
+     "CMPXCHG8B that changes two PTEs, or two PDEs, changes what both map", MANUAL, "cmpxchg8b")
+{
+	try_both(PT);
+	try_both(PD);
+}

@@ -291,6 +291,13 @@ access_\name\()_touch:
 	imul %rdx, %rax
 	done
 
+	simple movs4_to, movsl
+	instruction movs4_from
+	xchg %rsi, %rdi
+	touch movs4_from
+	movsl
+	done
+
 	simple read32, vmovdqu (%rdi), %ymm0
 	simple write32, vmovdqu %ymm0, (%rdi)
 	simple read64, vmovdqu64 (%rdi), %zmm0

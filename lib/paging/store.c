@@ -90,6 +90,23 @@ static void store_xchg(entry_ptr entry, uint64_t value)
 	__asm__ volatile("xchgq %1, %0" : "+m"(*entry), "+r"(value));
 }
 
+/* Bytes 7 to 4, then two words; each of them locked. */
+static void store_xchg_parts(entry_ptr entry, uint64_t value)
+{
+	for (int i = 7; i >= 4; i--) {
+		volatile uint8_t *byte = (volatile uint8_t *)entry + i;
+		uint8_t part = (uint8_t)(value >> 8 * i);
+
+		__asm__ volatile("xchgb %1, %0" : "+m"(*byte), "+q"(part));
+	}
+	for (int i = 2; i >= 0; i -= 2) {
+		volatile uint16_t *word = (volatile uint16_t *)((volatile uint8_t *)entry + i);
+		uint16_t part = (uint16_t)(value >> 8 * i);
+
+		__asm__ volatile("xchgw %1, %0" : "+m"(*word), "+r"(part));
+	}
+}
+
 static void store_cmpxchg(entry_ptr entry, uint64_t value)
 {
 	uint64_t old = *entry;
@@ -206,6 +223,7 @@ const struct store_method store_methods[STORE_METHODS] = {
 	[STORE_MOV2_CROSSING] = {"mov of 2 bytes across entries", mov2_crossing, ALWAYS,
 				 .crosses = true},
 	[STORE_XCHG] = {"xchg", store_xchg, ALWAYS},
+	[STORE_XCHG_PARTS] = {"xchg of 4 x 1 byte and 2 x 2 bytes", store_xchg_parts, ALWAYS},
 	[STORE_CMPXCHG] = {"lock cmpxchg", store_cmpxchg, ALWAYS},
 	[STORE_CMPXCHG_FAILING_FIRST] = {"lock cmpxchg that fails, then one that succeeds",
 					 store_cmpxchg_failing_first, ALWAYS},
