@@ -105,3 +105,88 @@ TEST(stores_after_a_change_of_the_alias_are_executed,
 		execute(executed.linear, tag & 8, tag);
 	}
 }
+
+/* JMP of 2 bytes, `before` of them and of what is before them in the first page of a pair; its
+ * displacement, the last byte, decides on which of several fetched words is reached. */
+#define WORDS 8
+
+struct jump {
+	struct page_pair pair, alias;
+	uint64_t at; /* of the JMP */
+};
+
+static uint8_t *byte_at(const struct jump *jump, uint64_t linear)
+{
+	bool second = linear >= jump->pair.border.value;
+
+	return (uint8_t *)identity(jump->pair.frame[second]) + linear % PAGE_4K;
+}
+
+/* The words are behind the border; the alias is another pair of pages over the frames. */
+static struct jump make_jump(unsigned before)
+{
+	struct jump jump = {.pair = map_page_pair(0, 0), .alias = map_page_pair(0, 0)};
+
+	jump.at = jump.pair.border.value - before;
+	for (uint32_t i = 0; i < WORDS; i++) {
+		uint64_t word = frame_word(i), to = jump.pair.border.value + 0x10 + 8 * i;
+
+		memcpy(byte_at(&jump, to), &word, 8);
+	}
+	*byte_at(&jump, jump.at) = 0xeb;
+	for (unsigned i = 0; i < 2; i++)
+		jump.alias.good[i] ^= jump.alias.frame[i].value ^ jump.pair.frame[i].value;
+	set_page_pair(&jump.pair, jump.pair.good[0], jump.pair.good[1]);
+	set_page_pair(&jump.alias, jump.alias.good[0], jump.alias.good[1]);
+	return jump;
+}
+
+static uint8_t displacement_to(const struct jump *jump, uint32_t word)
+{
+	return (uint8_t)(jump->pair.border.value + 0x10 + 8 * word - jump->at - 2);
+}
+
+/* A store of `size` bytes from `start` on, of what is there already but for the displacement. */
+static struct access store_to(const struct jump *jump, uint64_t start, unsigned size, uint32_t word)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < size; i++)
+		((uint8_t *)&value)[i] = start + i == jump->at + 1 ? displacement_to(jump, word)
+								   : *byte_at(jump, start + i);
+	return write_access(LINEAR(start), size, value);
+}
+
+static void try_jump(const struct jump *jump, unsigned size, bool through_alias, bool user)
+{
+	uint32_t word = 0;
+
+	*byte_at(jump, jump->at + 1) = displacement_to(jump, word);
+	execute(LINEAR(jump->at), user, word);
+	for (unsigned n = 0; n < 2 * size; n++) {
+		uint64_t start = jump->at + 1 - n / 2;
+		struct access store = store_to(jump, start, size, word = (word + 1) % WORDS);
+
+		if (through_alias)
+			store.linear.value += jump->alias.border.value - jump->pair.border.value;
+		store.user = user;
+		expect(attempt(store).vector == NO_VECTOR, "the store faults");
+		execute(LINEAR(jump->at), user, word);
+	}
+}
+
+TEST(stores_over_any_part_of_the_code_are_executed,
+     "A store of 1 to 8 bytes that begins before an instruction and changes its last byte is "
+     "executed as stored, wherever the border of two pages is",
+     MANUAL, "")
+{
+	static const unsigned before[] = {0, 1, 2, 5, 40};
+
+	for (unsigned i = 0; i < COUNT_OF(before); i++) {
+		struct jump jump = make_jump(before[i]);
+
+		for (unsigned n = 0; n < 4 * 4; n++)
+			try_jump(&jump, 1u << n / 4, n & 1, n & 2);
+		release_pages();
+	}
+}

@@ -151,7 +151,7 @@ static void init_in_other_world(unsigned count, uint64_t controls)
 		restart_processor(i);
 		expect(found->word == (uint32_t)frame_word(LOW_TAG),
 		       "real-mode code of processor %u read 0x%x", i, found->word);
-		expect(!(found->cr0 & (CR0_PG | CR0_PE)) && !found->cr4 && !found->cr3 &&
+		expect(!(found->cr0 & (CR0_PG | CR0_PE | CR0_WP)) && !found->cr4 && !found->cr3 &&
 			       !found->efer,
 		       "processor %u: CR0 0x%x, CR3 0x%x, CR4 0x%x, EFER 0x%x", i, found->cr0,
 		       found->cr3, found->cr4, found->efer);
@@ -171,6 +171,21 @@ TEST(init_leaves_paging,
 
 	for (unsigned n = 0; n < 10; n++)
 		init_in_other_world(count, 0);
+}
+
+/* Also for those who have no PCIDs. */
+TEST(init_leaves_paging_with_smep_and_smap,
+     "The same from 64-bit mode with global pages, SMEP and SMAP", INIT, "two_processors")
+{
+	unsigned count = start_processors(3);
+	uint64_t controls = CR4_PGE;
+
+	if (has(FEATURE_smep))
+		controls |= CR4_SMEP;
+	if (has(FEATURE_smap))
+		controls |= CR4_SMAP;
+	for (unsigned n = 0; n < 3; n++)
+		init_in_other_world(count, controls);
 }
 
 TEST(init_leaves_paging_with_pcids,

@@ -71,3 +71,29 @@ TEST(read_only_pages_stay_read_only,
 	clear_cr0(CR0_WP);
 	try_all(P | US);
 }
+/* The supervisor's access after user mode's, and after one of its own with AC. */
+TEST(smap_closes_user_pages,
+     "With CR4.SMAP = 1 each instruction of the supervisor faults in a page that user mode has "
+     "just used by the same one",
+     MANUAL, "smap")
+{
+	struct page page = map_page(P | RW | US);
+
+	set_cr4(CR4_SMAP);
+	for (unsigned n = 0; n < 2 * ORDINARY_INSTRUCTIONS; n++) {
+		const struct instruction_entry *entry = &instruction_table[n / 2];
+		struct access access =
+			instruction_access((enum instruction)(n / 2), page.linear, frame_word(TAG));
+		struct outcome outcome;
+
+		if (!has(entry->need) || n / 2 == INSTRUCTION_fetch)
+			continue;
+		invalidate(page.linear, INVLPG);
+		frame_fill(page.frame, PAGE_4K, TAG);
+		attempt(n & 1 ? with_ac(access) : as_user(access));
+		outcome = attempt(access);
+		expect(outcome.vector == VECTOR_PF && (outcome.error_code & ~PF_W) == PF_P,
+		       "%s: %s, error code 0x%llx", entry->text, vector_name(outcome.vector),
+		       (unsigned long long)outcome.error_code);
+	}
+}
