@@ -62,7 +62,7 @@ TEST(table_above_4_gbytes_is_not_the_one_below,
 /* Tags written through 4-KByte pages at every power of two in the second GByte, read through one
  * page of it all. */
 TEST(every_bit_of_the_offset_in_a_1_gbyte_page_counts,
-     "Each offset in a 1-GByte page leads to the memory at that offset", MANUAL,
+     "Each offset in a 1-GByte page leads to the memory at that offset, and marks the page", MANUAL,
      "pages_1g ram_to_2g")
 {
 	struct page large = map_page_at(PDPT, GPA(PAGE_1G), P | RW | US);
@@ -79,6 +79,14 @@ TEST(every_bit_of_the_offset_in_a_1_gbyte_page_counts,
 		expect_read(read_access(at, 8), frame_word(bit));
 		expect_read(as_user(read_access(linear_plus(at, 0x7f8), 8)), frame_word(100 + bit));
 		expect_read(fetch_access(at), bit);
+	}
+	for (unsigned bit = 12; bit < 30; bit++) {
+		edit_entry(&large, PDPT, INVLPG, .clear = A | D);
+		expect_read(read_access(linear_plus(large.linear, 1ull << bit), 8),
+			    frame_word(bit));
+		expect_flags(&large, PDPT, A | D, A);
+		attempt(write_access(linear_plus(large.linear, 1ull << bit), 8, 1));
+		expect_flags(&large, PDPT, A | D, A | D);
 	}
 }
 
@@ -105,6 +113,13 @@ TEST(frames_beyond_memory_are_not_memory,
 		       "a read of frame 0x%llx reached frame 0x%llx", (unsigned long long)far.value,
 		       (unsigned long long)low.value);
 	}
+}
+
+/* Writes 4 KBytes above 4 GBytes through a mapping. */
+static void copy_to(linear_t linear, const uint64_t *words)
+{
+	for (unsigned i = 0; i < PAGE_4K / 8; i++)
+		attempt(write_access(linear_plus(linear, i * 8ull), 8, words[i]));
 }
 
 /* N_CR3 or the EPT pointer leads to a root that is a copy of the one in use. */
@@ -141,13 +156,6 @@ TEST(a_second_level_above_4_gbytes_is_not_the_one_below,
 	       (unsigned long long)*(volatile uint64_t *)identity(page.frame));
 }
 
-/* Writes 4 KBytes above 4 GBytes through a mapping. */
-static void copy_to(linear_t linear, const uint64_t *words)
-{
-	for (unsigned i = 0; i < PAGE_4K / 8; i++)
-		attempt(write_access(linear_plus(linear, i * 8ull), 8, words[i]));
-}
-
 /* The PML4 table itself above 4 GBytes; the frame below it holds one without the case's page, which
  * keeps the image alive where CR3 is cut off. */
 TEST(root_above_4_gbytes_is_not_the_one_below,
@@ -176,4 +184,34 @@ TEST(root_above_4_gbytes_is_not_the_one_below,
 	}
 	expect(((volatile uint64_t *)identity(decoy))[index] == 0,
 	       "the PML4E 4 GBytes below has changed");
+}
+
+/* Each table of the second level in turn, and the page, above 4 GBytes; the frame below is empty.
+ */
+TEST(entries_of_the_second_level_lead_above_4_gbytes,
+     "Entries of EPT or nested tables lead to tables and pages above 4 GBytes",
+     "SDM Vol. 3, \"EPT Translation Mechanism\"; APM Vol. 2, \"Nested Paging\"",
+     "second_level ram_above_4g")
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 58);
+	gpa_t high = GPA(4 * GBYTE + FREE_FROM);
+	linear_t window = map_covering_page(PT, high);
+
+	memset(identity(GPA(FREE_FROM)), 0, PAGE_4K);
+	for (int level = PT; level <= PML4; level++) {
+		volatile uint64_t *entry = second_entry(&l2->second, page.gpa, (enum level)level);
+		uint64_t good = *entry;
+
+		copy_to(window, identity(GPA(good & ENTRY_ADDRESS)));
+		*entry = (good & ~ENTRY_ADDRESS) | high.value;
+		second_invalidate(&l2->second, SECOND_FLUSH_ALL);
+		expect_l2_read(l2, read_access(page.linear, 8), frame_word(58));
+		expect_l2_read(l2, as_user(fetch_access(page.linear)), 58);
+		expect_l2_completes(l2, write_access(page.linear, 8, frame_word(58)));
+		*entry = good;
+	}
+	for (unsigned i = 0; i < PAGE_4K / 8; i++)
+		expect(!((volatile uint64_t *)identity(GPA(FREE_FROM)))[i],
+		       "the frame 4 GBytes below was written at 0x%x", 8 * i);
 }

@@ -173,7 +173,38 @@ TEST(each_pdpte_is_loaded, "Each load loads the PDPTEs of the second, third and 
 	}
 }
 
-/* One frame is a page directory of 32-bit paging and, near its end, a PDPT: CR3 serves both. */
+/* One frame is a page directory of 32-bit paging and, near its end, a PDPT: CR3 serves both. The
+ * page leads to frames with tags 1 and 2; PAE paging is on. */
+static uint64_t *set_both_structures(linear_t linear, uint64_t *pdptes)
+{
+	gpa_t directory = frame_alloc(), pdpt = gpa_plus(directory, PAGE_4K - 32);
+
+	memcpy(identity(directory), identity(current_root()), PAGE_4K);
+	load_root(directory);
+	legacy_map_at(linear, PT, filled_frame(1), P | RW);
+	run_under_pae();
+	memcpy(pdptes, identity(current_root()), 8 * PDPTE_REGISTERS);
+	memcpy(identity(pdpt), pdptes, 8 * PDPTE_REGISTERS);
+	load_pdpt(pdpt);
+	legacy_map_at(linear, PT, filled_frame(2), P | RW);
+	return identity(pdpt);
+}
+
+TEST(changing_pae_under_paging_drops_translations,
+     "MOV to CR4 that changes PAE while paging is on drops translations",
+     "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\"", "pae")
+{
+	const linear_t linear = LINEAR(PAGE_1G + 3 * PAGE_2M + 5 * PAGE_4K);
+	uint64_t pdptes[PDPTE_REGISTERS];
+
+	set_both_structures(linear, pdptes);
+	for (uint32_t i = 0; i < 8; i++) {
+		expect_read(read_access(linear, 4), (uint32_t)frame_word(i & 1 ? 1 : 2));
+		expect_read(fetch_access(linear), i & 1 ? 1 : 2);
+		write_cr4(read_cr4() ^ CR4_PAE);
+	}
+}
+
 TEST(changing_pae_under_paging_changes_the_structures,
      "MOV to CR4 that changes PAE while paging is on loads the PDPTEs, or leaves them, and drops "
      "translations",
@@ -183,18 +214,10 @@ TEST(changing_pae_under_paging_changes_the_structures,
 {
 	const linear_t linear = LINEAR(PAGE_1G + 3 * PAGE_2M + 5 * PAGE_4K);
 	const struct access read = read_access(linear, 4), fetch = fetch_access(linear);
-	gpa_t directory = frame_alloc(), pdpt = gpa_plus(directory, PAGE_4K - 32);
 	uint64_t pdptes[PDPTE_REGISTERS];
+	volatile uint64_t *pdpt = set_both_structures(linear, pdptes);
 
-	memcpy(identity(directory), identity(current_root()), PAGE_4K);
-	load_root(directory);
-	legacy_map_at(linear, PT, filled_frame(1), P | RW);
-	run_under_pae();
-	memcpy(pdptes, identity(current_root()), sizeof(pdptes));
-	memcpy(identity(pdpt), pdptes, sizeof(pdptes));
-	load_pdpt(pdpt);
-	legacy_map_at(linear, PT, filled_frame(2), P | RW);
-	((volatile uint64_t *)identity(pdpt))[1] = 0;
+	pdpt[1] = 0;
 	invalidate(linear, INVLPG);
 	if (attempt(read).vector != NO_VECTOR)
 		end_case_skipped("pdpte_registers", "PDPTEs are read on demand here (P13)");
@@ -203,7 +226,7 @@ TEST(changing_pae_under_paging_changes_the_structures,
 
 		expect_read(read, (uint32_t)frame_word(tag));
 		expect_read(fetch, tag);
-		memcpy(identity(pdpt), pdptes, sizeof(pdptes));
+		pdpt[1] = pdptes[1];
 		write_cr4(read_cr4() ^ CR4_PAE);
 	}
 }
