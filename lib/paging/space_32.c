@@ -172,6 +172,15 @@ static gpa_t directory_of(linear_t linear)
 	return current_root();
 }
 
+/* The PDE mapped the identity, which a processor that looks ahead may have cached by now: its page
+ * goes first, then comes the new entry, of another size maybe. */
+static void replace_identity(const struct legacy_page *page, uint64_t pde)
+{
+	legacy_write(page, PD, 0);
+	invlpg(page->linear.value);
+	legacy_write(page, PD, pde);
+}
+
 struct legacy_page legacy_map_at(linear_t linear, enum level level, gpa_t frame, uint64_t flags)
 {
 	struct legacy_page page = {.linear = linear, .frame = frame, .level = level};
@@ -180,13 +189,13 @@ struct legacy_page legacy_map_at(linear_t linear, enum level level, gpa_t frame,
 	page.bytes = level_bytes(current_format(), level);
 	page.entry[PD] = entry_in(directory_of(linear), PD, linear);
 	if (level == PD) {
-		legacy_write(&page, PD, frame.value | flags | PS);
+		replace_identity(&page, frame.value | flags | PS);
 		return page;
 	}
 	table = frame_alloc();
-	legacy_write(&page, PD, table.value | REFERENCE);
 	page.entry[PT] = entry_in(table, PT, linear);
 	legacy_write(&page, PT, frame.value | flags);
+	replace_identity(&page, table.value | REFERENCE);
 	return page;
 }
 
