@@ -197,3 +197,47 @@ TEST(vectors_over_two_good_pages_are_one_operand,
 		try_copies(INSTRUCTION_read64, INSTRUCTION_write64);
 	}
 }
+
+/* A gather of 8 times the 4 bytes that lie over the border, in a page of code; at CPL 3, and with
+ * the translations that the supervisor has cached. */
+TEST(gathers_read_with_the_rights_of_user_mode,
+     "Each element of VPGATHERDD is read with the rights of user mode, byte by byte", MANUAL, "avx")
+{
+	static const uint8_t gather[] = {0xc5, 0xed, 0x76, 0xd2, 0xc5, 0xf5, 0xef,
+					 0xc9, 0xc4, 0xe2, 0x6d, 0x90, 0x04, 0x0f};
+	struct page code = map_page(P | RW | US);
+	struct page_pair pair = map_page_pair(FIRST, SECOND);
+	struct access run = as_user(fetch_access(code.linear));
+	uint8_t *to = identity(code.frame);
+	uint64_t back = frame_word(1);
+
+	if (!(cpuid(7, 0).ebx & 1u << 5))
+		end_case_skipped("avx2", "the processor has no gathers");
+	enable_vectors(XCR0_AVX, INSTRUCTION_read32);
+	memcpy(to, "\x48\xbf", 2); /* mov $operand, %rdi */
+	memcpy(to + 10, gather, sizeof(gather));
+	memcpy(to + 10 + sizeof(gather), &back, 8);
+	for (unsigned n = 0; n < 3 * 2 * 3; n++) {
+		uint64_t from = pair.border.value - n % 3 - 1, taken = n / 6 == 0   ? P
+								       : n / 6 == 1 ? US
+										    : 0;
+		unsigned bad = n / 3 & 1;
+		struct outcome outcome;
+
+		memcpy(to + 2, &from, 8);
+		set_page_pair(&pair, bad ? pair.good[0] : pair.good[0] & ~taken,
+			      bad ? pair.good[1] & ~taken : pair.good[1]);
+		attempt(read_access(pair.page.linear, 8));
+		attempt(read_access(pair.border, 8));
+		outcome = attempt(run);
+		if (outcome.vector == VECTOR_UD)
+			end_case_skipped("vector_instructions", "gathers raise #UD here");
+		expect(taken ? outcome.vector == VECTOR_PF &&
+				       outcome.error_code == (taken == P ? PF_U : PF_P | PF_U) &&
+				       (outcome.cr2 >= pair.border.value) == bad
+			     : outcome.vector == NO_VECTOR,
+		       "page %u without 0x%llx: %s, error code 0x%llx, CR2 0x%llx", bad,
+		       (unsigned long long)taken, vector_name(outcome.vector),
+		       (unsigned long long)outcome.error_code, (unsigned long long)outcome.cr2);
+	}
+}
