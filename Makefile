@@ -40,8 +40,8 @@ BOTH       := boot/boot_info.c boot/header.S boot/main.c libc/string.c libc/text
 	      cpu/exception.c cpu/features.c cpu/sabotage.c cpu/svm_features.c cpu/vmx_features.c \
 	      drivers/acpi.c drivers/local_apic.c drivers/timer.c drivers/power.c drivers/serial.c mem/frames.c \
 	      paging/describe.c paging/format.c paging/format_legacy.c paging/invalidate.c paging/walk.c \
-	      access/access.c $(patsubst %,sabotage/%.c,cache events falsify lend operation \
-			processor translate translate_wrongly) model/model.c model/judge.c model/linear.c \
+	      access/access.c $(patsubst %,sabotage/%.c,cache events falsify instructions lend \
+			operation processor translate translate_wrongly) model/model.c model/judge.c model/linear.c \
 	      $(patsubst %,check/%.c,axes effort expect guard judge_access needs options report run slice state unexpected walk \
 			walk_axes walk_machine walk_pages walk_ways)
 ROOMS_32   := boot libc cpu access sabotage paging check

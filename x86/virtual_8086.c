@@ -213,6 +213,10 @@ static void try_edits(void)
 		seen = run_16bit(&scene);
 		expect(seen.vector == VECTOR_GP && seen.value[0] == i,
 		       "executed 0x%llx of frame %u", (unsigned long long)seen.value[0], i);
+		/* 32-bit code reads the same, and leaves a translation that the next edit changes
+		 */
+		expect_read(as_user(read_access(linear_plus(scene.data.linear, WORD_OFFSET), 4)),
+			    i << 16 | 0xb866);
 	}
 }
 

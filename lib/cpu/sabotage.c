@@ -8,11 +8,15 @@
 bool sabotage_chosen[SABOTAGES], sabotage_asked[SABOTAGES];
 processor_event_function *processor_event_hook, *guest_event_hook;
 
-static const struct {
-	const char *name;
-	enum sabotage_family family;
-} table[SABOTAGES] = {
-#define SABOTAGE(name, family, id, text) {#name, FAMILY_##family},
+/* Names one after the other and families: images have to be small, see the Makefile. */
+#define SABOTAGE(name, family, id, text) #name "\0"
+static const char names[] =
+#include "cpu/sabotage.def"
+	;
+#undef SABOTAGE
+
+static const uint8_t families[SABOTAGES] = {
+#define SABOTAGE(name, family, id, text) FAMILY_##family,
 #include "cpu/sabotage.def"
 #undef SABOTAGE
 };
@@ -27,7 +31,7 @@ static const char listed[] __attribute__((section(".sabotage"), used)) =
 bool sabotaged_family(enum sabotage_family family)
 {
 	for (int i = 0; i < SABOTAGES; i++)
-		if (sabotage_chosen[i] && table[i].family == family)
+		if (sabotage_chosen[i] && families[i] == family)
 			return true;
 	return false;
 }
@@ -61,8 +65,10 @@ void print_asked(char digits[ASKED_DIGITS + 1])
 
 static bool choose(const char *name)
 {
-	for (int i = 0; i < SABOTAGES; i++) {
-		if (!strcmp(name, table[i].name)) {
+	const char *at = names;
+
+	for (int i = 0; i < SABOTAGES; i++, at += strlen(at) + 1) {
+		if (!strcmp(name, at)) {
 			sabotage_chosen[i] = true;
 			return true;
 		}
@@ -70,11 +76,11 @@ static bool choose(const char *name)
 	return false;
 }
 
-const char *choose_sabotage(const char *names)
+const char *choose_sabotage(const char *list)
 {
 	static char name[LONGEST_NAME];
 
-	while (next_item(&names, name, sizeof(name)))
+	while (next_item(&list, name, sizeof(name)))
 		if (!choose(name))
 			return name;
 	return NULL;

@@ -97,6 +97,8 @@ static void load_guest(struct l2 *l2, const struct l2_registers *registers)
 					    .cpl = l2->user ? 3 : 0};
 
 	vmcb_set_mode(guest.vmcb, &mode);
+	if (l2->mode == L2_PAE && l2->cr3 % PAGE_4K && sabotaged(SABOTAGE_pdpt_is_page_aligned))
+		guest.vmcb->state.cr3 &= ~(PAGE_4K - 1);
 	guest.vmcb->state.rip = registers->rip;
 	guest.vmcb->state.rsp = registers->rsp;
 	guest.vmcb->state.rflags = registers->rflags;

@@ -11,6 +11,7 @@
 #include "cpu/vmx_features.h"
 #include "libc/string.h"
 #include "mem/frames.h"
+#include "vmx/falsify.h"
 
 #define VECTOR_MASK  0xff
 #define RIGHTS_SHIFT 3
@@ -171,6 +172,8 @@ static void enter(struct l2 *l2, struct l2_registers *registers, struct l2_exit 
 				      : vmx_error_text((unsigned)vmread(VMCS_VM_INSTRUCTION_ERROR));
 		return;
 	}
+	if (__builtin_expect(!!processor_event_hook, 0))
+		falsify_vm_exit();
 	decode_exit(exit);
 	guest.launched |= exit->kind != L2_ENTRY_FAILED;
 }

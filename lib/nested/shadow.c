@@ -96,12 +96,38 @@ bool shadow_drop_all(void)
 
 bool shadow_follow(const struct l2 *l2)
 {
-	if (shadow.cr0 == l2->cr0 && shadow.cr3 == l2->cr3 && shadow.cr4 == l2->cr4)
+	bool cr3_differs = shadow.cr3 != l2->cr3;
+
+	if (cr3_differs && ~shadow.cr3 && sabotaged(SABOTAGE_mov_cr3_keeps_translations))
+		cr3_differs = false;
+	if (shadow.cr0 == l2->cr0 && !cr3_differs && shadow.cr4 == l2->cr4)
 		return false;
 	shadow.cr0 = l2->cr0;
 	shadow.cr3 = l2->cr3;
 	shadow.cr4 = l2->cr4;
 	return shadow_drop_all();
+}
+
+/* The shadow entry for a 4-KByte page, with the structures above it. */
+static uint64_t *shadow_entry(linear_t linear)
+{
+	gpa_t table = shadow.frame[0];
+
+	for (int level = PML4;; level--) {
+		uint64_t *entry = (uint64_t *)identity(table) +
+				  level_index(&paging_4level, (enum level)level, linear.value);
+
+		if (level == PT)
+			return entry;
+		if (!(*entry & P)) {
+			if (shadow.frames == MOST_SHADOWS)
+				end_case_failed("too many shadows: drop some in between");
+			table = shadow.frame[shadow.frames++];
+			memset(identity(table), 0, PAGE_4K);
+			*entry = table.value | TABLE_FLAGS;
+		}
+		table = GPA(*entry & ENTRY_ADDRESS);
+	}
 }
 
 /* L2's page may have been of any size, and has been made of 4-KByte pages here. */
@@ -110,7 +136,11 @@ bool shadow_drop_page(linear_t linear)
 	uint64_t *pml4e = (uint64_t *)identity(shadow.frame[0]) +
 			  level_index(&paging_4level, PML4, linear.value);
 
-	if (*pml4e & P)
+	if (sabotaged(SABOTAGE_invlpg_lost))
+		return false;
+	if (sabotaged(SABOTAGE_invlpg_drops_4_kbyte_only))
+		*shadow_entry(linear) = 0;
+	else if (*pml4e & P)
 		((uint64_t *)identity(GPA(
 			*pml4e & ENTRY_ADDRESS)))[level_index(&paging_4level, PDPT, linear.value)] =
 			0;
@@ -162,6 +192,8 @@ static struct rights combine(const struct l2 *l2, const struct walk *walk)
 	struct rights rights = {true, true, false};
 
 	for (unsigned i = 0; i < walk->count; i++) {
+		if (i && sabotaged(SABOTAGE_rights_of_the_last_entry_only))
+			rights = (struct rights){true, true, false};
 		rights.user &= (walk->step[i].entry & US) != 0;
 		rights.write &= (walk->step[i].entry & RW) != 0;
 		rights.no_execute |= (l2->efer & EFER_NXE) && (walk->step[i].entry & XD);
@@ -176,7 +208,7 @@ static bool allows(const struct l2 *l2, const struct rights *rights, uint64_t er
 	if (user && !rights->user)
 		return false;
 	if ((error_code & PF_W) && !rights->write && (user || (l2->cr0 & CR0_WP)))
-		return false;
+		return !user && sabotaged(SABOTAGE_wp_ignored);
 	if ((error_code & PF_ID) &&
 	    (rights->no_execute || (!user && rights->user && (l2->cr4 & CR4_SMEP))))
 		return false;
@@ -222,28 +254,6 @@ static void note_tables(const struct l2 *l2, const struct walk *walk)
 	}
 }
 
-/* The shadow entry for a 4-KByte page, with the structures above it. */
-static uint64_t *shadow_entry(linear_t linear)
-{
-	gpa_t table = shadow.frame[0];
-
-	for (int level = PML4;; level--) {
-		uint64_t *entry = (uint64_t *)identity(table) +
-				  level_index(&paging_4level, (enum level)level, linear.value);
-
-		if (level == PT)
-			return entry;
-		if (!(*entry & P)) {
-			if (shadow.frames == MOST_SHADOWS)
-				end_case_failed("too many shadows: drop some in between");
-			table = shadow.frame[shadow.frames++];
-			memset(identity(table), 0, PAGE_4K);
-			*entry = table.value | TABLE_FLAGS;
-		}
-		table = GPA(*entry & ENTRY_ADDRESS);
-	}
-}
-
 /* With CR0.WP = 0 supervisor mode writes where R/W = 0. L2 runs with WP = 1: for as long as that
  * page is writable it is no user page, and the next user access changes it back. */
 static uint64_t leaf_flags(const struct rights *rights, uint64_t error_code, bool dirty)
@@ -257,10 +267,30 @@ static uint64_t leaf_flags(const struct rights *rights, uint64_t error_code, boo
 	return flags;
 }
 
+/* The 8 bytes that a store to a table is about to change. */
+static struct {
+	volatile uint64_t *word;
+	uint64_t value;
+} table_write;
+
+static void begin_table_write(uint64_t address)
+{
+	table_write.word = identity(GPA(address));
+	table_write.value = *table_write.word;
+}
+
+bool shadow_table_was_written(void)
+{
+	if (table_write.word && sabotaged(SABOTAGE_carried_out_store_lost))
+		*table_write.word = table_write.value;
+	table_write.word = NULL;
+	return shadow_drop_all();
+}
+
 enum shadow_result shadow_page_fault(struct l2 *l2, linear_t linear, uint64_t *error_code,
 				     bool writes_tables)
 {
-	bool write = *error_code & PF_W;
+	bool write = *error_code & PF_W, dirty;
 	struct rights rights;
 	struct walk walk;
 	gpa_t frame;
@@ -271,15 +301,20 @@ enum shadow_result shadow_page_fault(struct l2 *l2, linear_t linear, uint64_t *e
 	if (walk.end != WALK_MAPPED || !allows(l2, &rights, *error_code)) {
 		*error_code &= ~(uint64_t)(PF_P | PF_RSVD);
 		*error_code |= walk.end == WALK_NOT_PRESENT ? 0 : PF_P;
-		*error_code |= walk.end == WALK_RESERVED ? PF_RSVD : 0;
+		if (walk.end == WALK_RESERVED && !sabotaged(SABOTAGE_error_code_lacks_rsvd))
+			*error_code |= PF_RSVD;
 		return SHADOW_IS_L2S;
 	}
 	note_tables(l2, &walk);
 	frame = GPA(gpa_of(l2_memory(l2, walk.physical)).value & ENTRY_ADDRESS);
-	if (write && is_table(frame.value) && !writes_tables)
+	if (write && is_table(frame.value) && !writes_tables) {
+		begin_table_write((frame.value | walk.physical % PAGE_4K) & ~7ull);
 		return SHADOW_TABLE_WRITE;
+	}
 	set_flags(l2, &walk, write);
-	flags = leaf_flags(&rights, *error_code, write || (walk.step[walk.count - 1].entry & D));
+	dirty = write || (walk.step[walk.count - 1].entry & D);
+	dirty = dirty || sabotaged(SABOTAGE_d_missing_after_read);
+	flags = leaf_flags(&rights, *error_code, dirty);
 	if (is_table(frame.value) && !writes_tables)
 		flags &= ~(RW | D);
 	*shadow_entry(linear) = frame.value | flags;

@@ -36,9 +36,11 @@ enum shadow_result {
 };
 
 /* A #PF with this error code of the processor's. While `writes_tables` stores to tables are let
- * through; shadow_drop_all() has to follow them. */
+ * through; shadow_table_was_written() has to follow them, which drops all. */
 enum shadow_result shadow_page_fault(struct l2 *l2, linear_t linear, uint64_t *error_code,
 				     bool writes_tables);
+
+bool shadow_table_was_written(void);
 
 /* Bytes of code at a linear address of L2's that is mapped. */
 void shadow_read_code(const struct l2 *l2, linear_t linear, uint8_t *bytes, unsigned count);

@@ -55,7 +55,7 @@ static void stop_stepping(struct l2 *l2)
 {
 	stepping = false;
 	svm_guest(l2)->vmcb->state.rflags &= ~RFLAGS_TF;
-	flush(l2, shadow_drop_all());
+	flush(l2, shadow_table_was_written());
 }
 
 static bool handle_page_fault(struct l2 *l2, struct vmcb *vmcb)
@@ -87,13 +87,19 @@ static uint64_t general_register(const struct general_registers *r, unsigned num
 	return by_number[number];
 }
 
+static bool mov_to_cr3_is_lost(bool same)
+{
+	return (same && sabotaged(SABOTAGE_mov_cr3_of_same_value_keeps_all)) ||
+	       sabotaged(SABOTAGE_mov_cr3_keeps_translations);
+}
+
 /* [REX] 0F 22 /r */
 static void handle_mov_to_cr(struct l2 *l2, struct vmcb *vmcb,
 			     const struct general_registers *registers)
 {
 	uint8_t code[CODE_BYTES];
 	unsigned at, number = (unsigned)(vmcb->control.exitcode - VMEXIT_CR_WRITE);
-	uint64_t value;
+	uint64_t value, old_cr3 = l2->cr3;
 
 	shadow_read_code(l2, LINEAR(vmcb->state.rip), code, CODE_BYTES);
 	at = (code[0] & 0xf0) == REX;
@@ -106,7 +112,8 @@ static void handle_mov_to_cr(struct l2 *l2, struct vmcb *vmcb,
 		l2->cr3 = value & ~CR3_NO_FLUSH;
 	else
 		l2->cr4 = value;
-	flush(l2, shadow_drop_all());
+	if (number != 3 || !mov_to_cr3_is_lost(old_cr3 == l2->cr3))
+		flush(l2, shadow_drop_all());
 	shadow_svm_load(l2);
 	vmcb->state.rip += at + 3;
 }

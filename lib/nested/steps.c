@@ -9,6 +9,7 @@
 #include "cpu/control.h"
 #include "mem/frames.h"
 #include "nested/l2.h"
+#include "nested/wrongly.h"
 #include "paging/entry.h"
 
 struct step {
@@ -42,6 +43,16 @@ static void write_list(struct l2 *l2, const struct access *steps, unsigned count
 }
 
 void l2_run_steps(struct l2 *l2, const struct access *steps, unsigned count, struct l2_run *run)
+{
+	list_of(l2);
+	if (__builtin_expect(!processor_event_hook, 1))
+		l2_run_steps_rightly(l2, steps, count, run);
+	else
+		l2_run_steps_wrongly(l2, steps, count, run);
+}
+
+void l2_run_steps_rightly(struct l2 *l2, const struct access *steps, unsigned count,
+			  struct l2_run *run)
 {
 	const struct step *list = list_of(l2);
 	bool user = steps[0].user;

@@ -5,9 +5,11 @@
 #include "nested/nested_svm.h"
 #include "nested/nested_vmx.h"
 #include "paging/format_npt.h"
+#include "sabotage/processor.h"
 
 #define MOST_PATCHES 64
 #define MOST_PASSES  8
+#define OFFSET_BITS  (3ull << 28)
 
 static struct patch {
 	uint64_t address, before, value;
@@ -33,9 +35,12 @@ void write_entry_at(uint64_t address, unsigned bytes, uint64_t value)
 
 void patch_entry(uint64_t address, unsigned bytes, uint64_t value, bool keeps_flags)
 {
-	uint64_t before = read_entry_of(address, bytes);
+	uint64_t before;
 
-	if (before == value || address >= IDENTITY_MAP_BYTES || patch_count == MOST_PATCHES)
+	if (address >= IDENTITY_MAP_BYTES || patch_count == MOST_PATCHES)
+		return;
+	before = read_entry_of(address, bytes);
+	if (before == value)
 		return;
 	patches[patch_count++] = (struct patch){address, before, value, bytes, keeps_flags};
 	write_entry_at(address, bytes, value);
@@ -134,6 +139,24 @@ static bool patch_rights(const struct l2 *l2)
 	return patch_count != before;
 }
 
+/* L2's own entry, so that a 1-GByte page of the second level is used at a lower offset. */
+static void patch_offset(const struct l2 *l2)
+{
+	const struct model_reference *page = &answer.reference[answer.references - 1];
+	const struct model_reference *table = page - 1;
+	unsigned bytes;
+	uint64_t entry;
+
+	if (answer.references < 2 || page->guest_level || page->walk.end != WALK_MAPPED ||
+	    table->walk.physical >= IDENTITY_MAP_BYTES ||
+	    page->walk.step[page->walk.count - 1].level != PDPT)
+		return;
+	bytes = l2_format(l2)->entry_bytes;
+	entry = read_entry_of(table->walk.physical, bytes);
+	if (entry & OFFSET_BITS && sabotaged(SABOTAGE_second_gbyte_offset_lost))
+		patch_entry(table->walk.physical, bytes, entry & ~OFFSET_BITS, true);
+}
+
 /* One entry of the second level after an access that completed. */
 static uint64_t falsified_flags(const struct l2 *l2, const struct model_reference *reference,
 				unsigned n, uint64_t entry)
@@ -175,8 +198,11 @@ static void falsify_flags_of(const struct l2 *l2, bool completed)
 		const struct model_reference *reference = &answer.reference[r];
 
 		for (unsigned n = 0; n < reference->walk.count; n++) {
-			uint64_t address = reference->walk.step[n].address;
-			uint64_t entry = read_entry_of(address, 8);
+			uint64_t address = reference->walk.step[n].address, entry;
+
+			if (address >= IDENTITY_MAP_BYTES)
+				continue;
+			entry = read_entry_of(address, 8);
 
 			if (completed)
 				entry = falsified_flags(l2, reference, n, entry);
@@ -218,6 +244,7 @@ static void before_access(struct l2 *l2, const struct l2_context *context,
 	ask(l2, context, access);
 	while (patch_rights(l2) && pass++ < MOST_PASSES)
 		ask(l2, context, access);
+	patch_offset(l2);
 	if (l2_caches_are_used())
 		l2_caches_before(l2, context, access, &answer);
 	if (l2_caches_are_used() || patch_count || sabotaged(SABOTAGE_l2_caches_nothing))
@@ -244,5 +271,7 @@ struct l2_outcome l2_attempt_wrongly(struct l2 *l2, struct access access)
 	if (l2_caches_are_used())
 		l2_caches_after(l2, &context, &access, &outcome, &answer);
 	falsify_flags_of(l2, !outcome.exited && outcome.outcome.vector == NO_VECTOR);
+	if (!outcome.exited && outcome.outcome.vector == VECTOR_PF)
+		falsify_fault_of_guest(&access, &outcome.outcome);
 	return outcome;
 }

@@ -9,6 +9,7 @@
 
 #include "cpu/sabotage.h"
 #include "nested/l2.h"
+#include "nested/steps.h"
 
 /* What the next VM entry runs under: EPTP or nCR3, VPID or ASID. */
 struct l2_context {
@@ -32,6 +33,12 @@ void l2_caches_after(const struct l2 *l2, const struct l2_context *context,
 		     const struct access *access, const struct l2_outcome *outcome,
 		     const struct model_l2_answer *answer);
 void l2_caches_event(enum processor_event event, uint64_t operand, const uint64_t *descriptor);
+
+/* l2_run_steps() as the machine does it, and with what a hypervisor with a bug loses. */
+void l2_run_steps_rightly(struct l2 *l2, const struct access *steps, unsigned count,
+			  struct l2_run *run);
+void l2_run_steps_wrongly(struct l2 *l2, const struct access *steps, unsigned count,
+			  struct l2_run *run);
 
 uint64_t read_entry_of(uint64_t address, unsigned bytes);
 void write_entry_at(uint64_t address, unsigned bytes, uint64_t value);

@@ -97,7 +97,8 @@ static bool write_is_denied(const struct kept *at)
 {
 	for (unsigned i = 0; i < at->count; i++)
 		if (at->entry[i].second && !(at->entry[i].value & RW))
-			return sabotaged(SABOTAGE_violation_of_old_rights);
+			return sabotaged(SABOTAGE_violation_of_old_rights) ||
+			       sabotaged(SABOTAGE_violation_keeps_translation);
 	return false;
 }
 
@@ -148,6 +149,10 @@ static void remember(const struct l2 *l2, const struct l2_context *context,
 
 		for (unsigned n = 0; n < reference->walk.count; n++)
 			add(to, reference->walk.step[n].address, 8, true);
+		if (!to->count) {
+			to->valid = false; /* out of reach */
+			return;
+		}
 		to->last_of_second = to->entry[to->count - 1].value;
 		if (!reference->guest_level)
 			break;

@@ -53,6 +53,19 @@ const struct translation *cached_translation(uint64_t linear)
 	return NULL;
 }
 
+bool cached_page(unsigned *at, uint64_t *linear)
+{
+	while (*at < TRANSLATIONS) {
+		const struct cached_translation *found = &translations[(*at)++];
+
+		if (!found->valid)
+			continue;
+		*linear = found->page;
+		return true;
+	}
+	return false;
+}
+
 static uint64_t prefix(uint64_t linear, enum level level)
 {
 	return linear >> current_format()->level[level].shift;

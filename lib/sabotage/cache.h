@@ -16,6 +16,10 @@ bool caches_are_used(void);
 /* What is cached for a page; NULL. */
 const struct translation *cached_translation(uint64_t linear);
 
+/* The linear address of a page for which something is cached, from the `*at`th place on, which
+ * moves on; false behind the last. */
+bool cached_page(unsigned *at, uint64_t *linear);
+
 /* The lowest cached upper entry for an address: where to go on. */
 struct cached_entry {
 	bool valid;

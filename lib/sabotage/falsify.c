@@ -3,6 +3,7 @@
 #include "libc/string.h"
 #include "mem/frames.h"
 #include "sabotage/operation.h"
+#include "sabotage/processor.h"
 
 /* One bit of the error code, where `when`. */
 static void lose(uint64_t *error_code, enum sabotage which, uint64_t bit, bool when)
@@ -35,6 +36,17 @@ static void falsify_error_code(const struct operation *operation, uint64_t *code
 	lose(code, SABOTAGE_error_code_lacks_pk, PF_PK, true);
 }
 
+void falsify_fault_of_guest(const struct access *access, struct outcome *outcome)
+{
+	const struct operation operation = {
+		.access = *access,
+		.write = instruction_table[access->instruction].writes != NEVER,
+		.fetch = access->instruction == INSTRUCTION_fetch,
+	};
+
+	falsify_error_code(&operation, &outcome->error_code);
+}
+
 static void falsify_cr2(const struct operation *operation, struct outcome *outcome)
 {
 	uint64_t last = operation->access.linear.value + operation->bytes - 1;
@@ -62,6 +74,10 @@ static void falsify_memory(const struct operation *operation, const struct outco
 	    is_ram(GPA(first->frame), PAGE_4K) && sabotaged(SABOTAGE_partial_store_before_fault))
 		memcpy(identity(GPA(at)), operation->access.value,
 		       operation->linear[1] - operation->linear[0]);
+	if (operation->second_bytes && outcome->vector == NO_VECTOR &&
+	    sabotaged(SABOTAGE_second_page_not_written))
+		memcpy(identity(GPA(operation->right[1].frame)), operation->second,
+		       operation->second_bytes);
 	if (!operation->has_data || outcome->vector != NO_VECTOR || !operation->write)
 		return;
 	if (operation->read && sabotaged(SABOTAGE_read_modify_write_lost))

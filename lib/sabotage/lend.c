@@ -6,7 +6,6 @@
 #include "libc/string.h"
 
 #define MOST_LENT     12
-#define MOST_PAGES    2
 #define PDPTES	      4
 #define PAE_CR3_FLAGS 0x1full
 

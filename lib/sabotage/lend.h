@@ -11,6 +11,8 @@
 /* False for pages that no entry of 4 bytes leads to. */
 bool can_lend(const struct translation *translations, unsigned count);
 
+#define MOST_PAGES 2
+
 /* Starts from the structures under CR3. */
 void lend_begin(void);
 

@@ -2,6 +2,7 @@
 #include "sabotage/operation.h"
 
 #include "cpu/control.h"
+#include "libc/string.h"
 #include "mem/frames.h"
 
 static void note_data(struct operation *operation)
@@ -17,6 +18,19 @@ static void note_data(struct operation *operation)
 	}
 }
 
+/* What a store over two pages replaces in the second one. */
+static void note_second_page(struct operation *operation)
+{
+	const struct translation *second = &operation->right[1];
+	uint64_t end = operation->access.linear.value + operation->bytes;
+
+	if (operation->pages != 2 || !operation->write || second->found != FOUND_PAGE ||
+	    second->frame >= IDENTITY_MAP_BYTES || !is_ram(GPA(second->frame), PAGE_4K))
+		return;
+	operation->second_bytes = (unsigned)(end - operation->linear[1]);
+	memcpy(operation->second, identity(GPA(second->frame)), operation->second_bytes);
+}
+
 /* Tables where no identity map leads: accesses by them are made as they are. */
 static bool is_out_of_reach(const struct translation *translation)
 {
@@ -26,14 +40,20 @@ static bool is_out_of_reach(const struct translation *translation)
 	return current_root().value >= IDENTITY_MAP_BYTES;
 }
 
+/* Those of vectors stand behind the ordinary ones. */
+static bool has_one_operand(enum instruction instruction)
+{
+	return (is_access_to_data(instruction) && instruction != INSTRUCTION_bts_far) ||
+	       (instruction >= INSTRUCTION_read32 && instruction <= INSTRUCTION_write64);
+}
+
 bool operation_begin(struct operation *operation, const struct access *access)
 {
 	const struct instruction_entry *instruction = &instruction_table[access->instruction];
 	uint64_t first = access->linear.value, last = first + instruction->size - 1;
 
-	if (!is_access_to_data(access->instruction) || access->instruction == INSTRUCTION_bts_far ||
-	    !is_canonical(current_format(), first) || !is_canonical(current_format(), last) ||
-	    !(read_cr0() & CR0_PG))
+	if (!has_one_operand(access->instruction) || !is_canonical(current_format(), first) ||
+	    !is_canonical(current_format(), last) || !(read_cr0() & CR0_PG))
 		return false;
 	*operation = (struct operation){
 		.access = *access,
@@ -51,5 +71,6 @@ bool operation_begin(struct operation *operation, const struct access *access)
 			return false;
 	}
 	note_data(operation);
+	note_second_page(operation);
 	return true;
 }

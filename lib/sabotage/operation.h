@@ -9,6 +9,8 @@
 #include "cpu/sabotage.h"
 #include "sabotage/translate.h"
 
+#define MOST_OPERAND_BYTES 64
+
 struct operation {
 	struct access access;
 	unsigned bytes;
@@ -19,6 +21,8 @@ struct operation {
 	uint64_t cr2;	  /* before */
 	uint64_t data[2]; /* the operand's memory before, where `has_data` */
 	bool has_data;
+	uint8_t second[MOST_OPERAND_BYTES]; /* what the second page held, of `pages` 2 */
+	unsigned second_bytes;
 };
 
 /* False for instructions that do not access memory, and for addresses that nothing translates. */
@@ -28,6 +32,9 @@ bool operation_begin(struct operation *operation, const struct access *access);
  */
 void falsify(const struct operation *operation, struct outcome *outcome);
 void falsify_flags(const struct operation *operation, const struct outcome *outcome);
+
+/* Instructions that operation_begin() is false for. */
+struct outcome attempt_other(const struct access *access);
 
 /* Bits of an entry's lower half. */
 void change_entry(uint64_t address, uint32_t set, uint32_t clear);

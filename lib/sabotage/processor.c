@@ -13,48 +13,6 @@
 
 #define SLOW_TICKS 20000
 
-/* What the guest itself did by an instruction that it attempted. */
-static void tell_event(const struct access *access)
-{
-	uint64_t value = access->value[0];
-
-	switch (access->instruction) {
-	case INSTRUCTION_invlpg:
-		cache_event(EVENT_INVLPG, access->linear.value, NULL);
-		break;
-	case INSTRUCTION_mov_to_cr0:
-		cache_event(EVENT_cr0, value, NULL);
-		break;
-	case INSTRUCTION_mov_to_cr3:
-		cache_event(EVENT_cr3, value, NULL);
-		break;
-	case INSTRUCTION_mov_to_cr4:
-		cache_event(EVENT_cr4, value, NULL);
-		break;
-	case INSTRUCTION_invpcid:
-		cache_event(EVENT_INVPCID, value, identity(GPA(access->linear.value)));
-		break;
-	default:
-		break;
-	}
-}
-
-static struct outcome attempt_other(const struct access *access)
-{
-	struct operation none = {.access = *access};
-	struct outcome outcome = attempt_rightly(*access);
-
-	if (outcome.vector == VECTOR_GP)
-		pdptes_after_refusal(access, &outcome);
-	/* Those that the processor makes itself are supervisor accesses. */
-	none.access.user = access->user && is_access_to_data(access->instruction);
-	if (outcome.vector == NO_VECTOR)
-		tell_event(access);
-	else
-		falsify(&none, &outcome);
-	return outcome;
-}
-
 /* Control bits as the processor with a bug takes them. */
 struct controls {
 	uint64_t cr0, cr4;

@@ -102,6 +102,9 @@ static uint64_t seen_frame(const struct paging_format *format, const struct tran
 	uint64_t offset = linear & (bytes - 1);
 	uint64_t frame = base + (offset & ~(PAGE_4K - 1));
 
+	/* To the memory below, which cases that go there have made their own. */
+	if (format->page_address && frame >> 32 && sabotaged(SABOTAGE_pse36_bits_ignored))
+		frame = (uint32_t)frame;
 	if (write)
 		return frame;
 	if (to->level == PT && (sabotaged(SABOTAGE_wrong_4_kbyte_frame) ||

@@ -5,6 +5,8 @@
 #include "cpu/features.h"
 #include "cpu/sabotage.h"
 #include "paging/edit.h"
+#include "paging/entry.h"
+#include "paging/space.h"
 #include "smp/requests.h"
 
 #define LOST 3 /* each so manieth request is, where that is played */
@@ -59,6 +61,12 @@ static void forget_here(void *argument)
 {
 	const struct target *target = argument;
 	static unsigned requests;
+	struct walk walk;
+
+	if (sabotaged(SABOTAGE_flags_stored_by_remote_invalidation)) {
+		walk_now(&walk, target->linear);
+		*(volatile uint64_t *)identity(GPA(walk.step[walk.count - 1].address)) |= A;
+	}
 
 	if (__atomic_fetch_add(&requests, 1, __ATOMIC_RELAXED) % LOST == LOST - 1 &&
 	    sabotaged(SABOTAGE_remote_invalidation_lost))

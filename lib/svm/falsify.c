@@ -47,10 +47,21 @@ void falsify_vmrun(struct vmcb *vmcb)
 	cr2_before = vmcb->state.cr2;
 }
 
+/* What an exit saves for L2, and what L1 has after it. */
+static void falsify_control_registers(struct vmcb *vmcb)
+{
+	if (vmcb->state.cr3 % PAGE_4K && vmcb->state.cr4 & CR4_PCIDE &&
+	    sabotaged(SABOTAGE_saved_cr3_lacks_pcid))
+		vmcb->state.cr3 &= ~(PAGE_4K - 1);
+	if ((read_cr0() ^ vmcb->state.cr0) & CR0_WP && sabotaged(SABOTAGE_wp_of_l2_stays))
+		write_cr0(read_cr0() ^ CR0_WP);
+}
+
 void falsify_vmexit(struct vmcb *vmcb)
 {
 	if (sabotaged(SABOTAGE_cr2_not_saved_by_vmexit))
 		vmcb->state.cr2 = cr2_before;
+	falsify_control_registers(vmcb);
 	if ((uint32_t)vmcb->control.exitcode == (uint32_t)VMEXIT_INVALID &&
 	    sabotaged(SABOTAGE_entry_checks_nothing))
 		vmcb->control.exitcode = VMEXIT_VMMCALL;

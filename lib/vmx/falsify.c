@@ -4,6 +4,7 @@
  */
 #include "vmx/falsify.h"
 
+#include "cpu/control.h"
 #include "cpu/sabotage.h"
 #include "mem/address.h"
 #include "vmx/guest.h"
@@ -69,10 +70,21 @@ uint64_t falsify_vmcs_field(enum vmcs_field field, uint64_t value)
 		return is_violation || reason == EXIT_REASON_EPT_MISCONFIGURATION
 			       ? falsify_physical_address(value)
 			       : value;
+	case VMCS_GUEST_CR3:
+		return value % PAGE_4K && raw(VMCS_GUEST_CR4) & CR4_PCIDE &&
+				       sabotaged(SABOTAGE_saved_cr3_lacks_pcid)
+			       ? value & ~(PAGE_4K - 1)
+			       : value;
 	case VMCS_GUEST_LINEAR_ADDRESS:
 		return sabotaged(SABOTAGE_guest_linear_is_page_aligned) ? value & ~(PAGE_4K - 1)
 									: value;
 	default:
 		return value;
 	}
+}
+
+void falsify_vm_exit(void)
+{
+	if ((read_cr0() ^ raw(VMCS_GUEST_CR0)) & CR0_WP && sabotaged(SABOTAGE_wp_of_l2_stays))
+		write_cr0(read_cr0() ^ CR0_WP);
 }

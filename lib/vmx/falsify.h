@@ -10,4 +10,7 @@
 /* The field's value as the hypervisor with a bug would give it. */
 uint64_t falsify_vmcs_field(enum vmcs_field field, uint64_t value);
 
+/* After an exit: what L1 has. */
+void falsify_vm_exit(void);
+
 #endif

@@ -13,8 +13,8 @@ from .result import ImageResult
 from .sabotage import Sabotage, Unproven
 
 _CASE_RAN = (kinds.PASSED, kinds.FLAKY)
-# No failure of a case that was not run says anything.
-_SAYS_NOTHING = (*kinds.GREEN, kinds.NOT_RUN, kinds.MISSING)
+# No failure of a case that was not run says anything. A mismatch of CPUID is no defect, but noticed.
+_NOTICES_NOTHING = {*kinds.GREEN, kinds.NOT_RUN, kinds.MISSING} - {kinds.MISMATCH}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Matrix:
         good = {case.name for case in clean.cases if case.kind in _CASE_RAN}
         found = self.caught.setdefault(name, [])
         for case in result.cases:
-            if case.name in good and case.kind not in _SAYS_NOTHING:
+            if case.name in good and case.kind not in _NOTICES_NOTHING:
                 text = (case.text or case.kind).splitlines()[0]
                 where = f"{result.image}/{case.name}"
                 found.append(Catch(where, result.hypervisor, case.kind, text, *case.after))
@@ -113,6 +113,16 @@ class Matrix:
     def reason_of(self, case: str) -> str:
         """Why nothing proves this case, as listed."""
         return next((u.reason for u in self.unproven if fnmatch.fnmatchcase(case, u.case)), "")
+
+    def has_more_to_show(self, image: str, hypervisor: str) -> bool:
+        """Whether a case passes there that has noticed nothing so far and is not listed; of the
+        first hypervisor that runs the image it is always so."""
+        if all(name != image or on == hypervisor for name, on in self._clean):
+            return True
+        found = self.by_case()
+        clean = self._clean[(image, hypervisor)]
+        passed = [f"{image}/{case.name}" for case in clean.cases if case.kind in _CASE_RAN]
+        return any(not found.get(case) and not self.reason_of(case) for case in passed)
 
     def unproven_cases(self) -> List[str]:
         return [case for case, names in self.by_case().items() if not names]

@@ -66,7 +66,7 @@ class Runs:
 
     def _catch_the_rest(self, tasks: List[Task]) -> None:
         """Bugs that had no turn, since all cases that might notice them had noticed others."""
-        for task in tasks:
+        for task in sorted(tasks, key=lambda task: self._key(task) not in self._reaches):
             left = [one for one in self._matrix.uncaught() if one in self._bugs]
             if left and not interrupted.is_set():
                 self._run_one(task, left, again=True)
@@ -74,7 +74,7 @@ class Runs:
     def _run_one(self, task: Task, bugs: List[Sabotage], again: bool = False) -> None:
         matrix, job = self._matrix, task.make(task.candidates[0])
         before = {one.name: len(matrix.of(one)) for one in bugs}
-        reach = self._scout(task)
+        reach = self._scout(task, again)
         if reach is None or interrupted.is_set():
             return
         if self._own.enough and not again:
@@ -86,14 +86,20 @@ class Runs:
         if noticed or not again:
             self._say.say(f"{job.name}: noticed {noticed} of {len(bugs)}")
 
-    def _scout(self, task: Task) -> Optional[Reach]:
-        """The image as it is and under the scouts; None: it does not run."""
+    @staticmethod
+    def _key(task: Task) -> Tuple[str, str]:
+        return (task.make(task.candidates[0]).entry.name, task.candidates[0].name)
+
+    def _scout(self, task: Task, again: bool) -> Optional[Reach]:
+        """The image as it is and under the scouts; None: it does not run, or need not."""
         image = task.make(task.candidates[0]).entry.file
-        key = (task.make(task.candidates[0]).entry.name, task.candidates[0].name)
+        key = self._key(task)
         if key in self._reaches:
             return self._reaches[key]
         self._launch([self._under(task, "", _NONE)])
         if not self._came or interrupted.is_set():
+            return None
+        if self._own.enough and not again and not self._matrix.has_more_to_show(*key):
             return None
         reach = Reach([one.name for one in sabotages.of_image(image)], self._came[0][1])
         self._launch([self._under(task, name, _NONE) for name in reach.scouts])
