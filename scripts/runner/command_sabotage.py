@@ -15,6 +15,7 @@ from . import sabotage as sabotages
 from .choose import choose
 from .command import Tree
 from .errors import UserError
+from .kept_runs import read_all
 from .processes import interrupted
 from .matrix import Matrix
 from .reports import matrix as reports
@@ -66,6 +67,13 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_launches(made: options.Parser) -> None:
     add = made.add_argument
+    add(
+        "--merge",
+        type=options.words,
+        default=(),
+        metavar="FILE[,FILE]",
+        help="launch nothing: the matrix of what these files, of --keep, hold of the images",
+    )
     add("--on", default="", metavar="NAME[,NAME]", help="hypervisors; auto: the first that fits")
     add("-j", "--jobs", type=options.positive, default=0, metavar="N", help="at once (CPUs)")
     add(
@@ -97,6 +105,14 @@ class _Command:
         names = sabotages.choose(known, own.only, own.sample, own.seed)
         listed = sabotages.load_unproven(Path(__file__).with_name("unproven.toml"))
         matrix = Matrix([known[name] for name in names], listed)
+        if own.merge:
+            files = {item.entry.name: item.entry.file for item in images}
+            matrix.merge([one for path in own.merge for one in read_all(Path(path), files)])
+            # An image that no file has run could have cases that notice nothing.
+            everything = len(names) == len(known) and not own.images
+            matrix.complete = everything and {*matrix.images} == {*files}
+            self._write(matrix)
+            return int(not matrix.good)
         choice = choose(own.on, adapters_of.load_all(self.tree.hypervisors))
         shared = session.Options(extra=self.extra, build=self.tree.root / "build", seconds=1)
         made = plan.make(images, choice, shared)

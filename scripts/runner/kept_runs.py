@@ -12,7 +12,7 @@ import json
 import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from .errors import UserError
 from .result import CaseResult, ImageResult, Problem
@@ -24,6 +24,9 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+forget_digests = _digest.cache_clear  # of files that have changed since
+
+
 def _key(job: Job) -> str:
     """All that the outcome depends on."""
     options = job.options
@@ -31,6 +34,35 @@ def _key(job: Job) -> str:
     known = [name for name in job.selected() if job.is_known(name)]
     text = json.dumps([what, job.entry.cpus, job.entry.guests, known, options.first])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _result(found: Dict[str, Any], image: str, hypervisor: str, version: str) -> ImageResult:
+    result = ImageResult(image, hypervisor, version, Path())
+    result.planned, result.launches = found["planned"], found["launches"]
+    result.problems = [Problem(*problem) for problem in found["problems"]]
+    for number, name, kind, text, asked, after in found["cases"]:
+        case = CaseResult(number, name, kind, text)
+        case.asked, case.after = asked, (after[0], after[1])
+        result.cases.append(case)
+    return result
+
+
+def read_all(path: Path, files: Dict[str, Path]) -> List[Tuple[str, ImageResult]]:
+    """What launches of these images, as they are now, showed: each with its bug, or ""."""
+    came = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    for line in lines:
+        try:
+            found = json.loads(line)
+            image, words = found["image"], (found["hypervisor"], found["version"])
+            if image in files and found["file"] == _digest(files[image]):
+                came.append((str(found["bug"]), _result(found, image, *words)))
+        except (ValueError, KeyError, TypeError):
+            continue  # a run that was killed left half a line
+    return came
 
 
 class KeptRuns:
@@ -47,21 +79,14 @@ class KeptRuns:
                 found = json.loads(line)
                 self._kept[found["key"]] = found
             except (ValueError, KeyError, TypeError):
-                continue  # the last line of a run that was killed
+                continue  # as above
 
     def recall(self, job: Job) -> Optional[ImageResult]:
         """What this launch showed before."""
         found = self._kept.get(_key(job)) if self._path else None
         if found is None:
             return None
-        result = ImageResult(job.entry.name, job.adapter.name, job.version, Path())
-        result.planned, result.launches = found["planned"], found["launches"]
-        result.problems = [Problem(*problem) for problem in found["problems"]]
-        for number, name, kind, text, asked, after in found["cases"]:
-            case = CaseResult(number, name, kind, text)
-            case.asked, case.after = asked, (after[0], after[1])
-            result.cases.append(case)
-        return result
+        return _result(found, job.entry.name, job.adapter.name, job.version)
 
     def keep(self, job: Job, result: ImageResult) -> None:
         """Adds a line."""
@@ -71,6 +96,11 @@ class KeptRuns:
         line = {
             "key": _key(job),
             "job": job.name,
+            "image": job.entry.name,
+            "file": _digest(job.entry.file),
+            "hypervisor": job.adapter.name,
+            "version": job.version,
+            "bug": job.options.sabotage,
             "planned": result.planned,
             "launches": result.launches,
             "problems": [(problem.kind, problem.text) for problem in result.problems],

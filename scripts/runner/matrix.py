@@ -13,7 +13,7 @@ from .result import ImageResult
 from .sabotage import Sabotage, Unproven
 
 _CASE_RAN = (kinds.PASSED, kinds.FLAKY)
-# No failure of a case that was not run says anything. A mismatch of CPUID is no defect, but noticed.
+# No failure of a case that was not run says anything; a mismatch of CPUID is one way to notice.
 _NOTICES_NOTHING = {*kinds.GREEN, kinds.NOT_RUN, kinds.MISSING} - {kinds.MISMATCH}
 
 
@@ -59,7 +59,10 @@ class Matrix:
         clean = self._clean[(result.image, result.hypervisor)]
         good = {case.name for case in clean.cases if case.kind in _CASE_RAN}
         found = self.caught.setdefault(name, [])
+        told = {(catch.case, catch.hypervisor) for catch in found}
         for case in result.cases:
+            if (f"{result.image}/{case.name}", result.hypervisor) in told:
+                continue
             if case.name in good and case.kind not in _NOTICES_NOTHING:
                 text = (case.text or case.kind).splitlines()[0]
                 where = f"{result.image}/{case.name}"
@@ -68,6 +71,15 @@ class Matrix:
             problem = result.problems[0]
             where = f"{result.image}/"
             found.append(Catch(where, result.hypervisor, problem.kind, problem.text, 0.0, 0.0))
+
+    def merge(self, came: Sequence[Tuple[str, ImageResult]]) -> None:
+        """Launches of several runs, of which any may have begun with one that had no bug."""
+        for bug, result in came:
+            if not bug:
+                self.add_clean(result)
+        for bug, result in came:
+            if bug and (result.image, result.hypervisor) in self._clean:
+                self.add(bug, result)
 
     def of(self, sabotage: Sabotage) -> List[Catch]:
         """Who noticed, in the order in which images ran."""
@@ -115,14 +127,19 @@ class Matrix:
         return next((u.reason for u in self.unproven if fnmatch.fnmatchcase(case, u.case)), "")
 
     def has_more_to_show(self, image: str, hypervisor: str) -> bool:
-        """Whether a case passes there that has noticed nothing so far and is not listed; of the
-        first hypervisor that runs the image it is always so."""
-        if all(name != image or on == hypervisor for name, on in self._clean):
+        """Whether a case that ran there, or may, has noticed nothing so far and is not listed; it
+        is always so for the first hypervisor that runs the image."""
+        clean = {on: result for (name, on), result in self._clean.items() if name == image}
+        if all(on == hypervisor for on in clean):
             return True
-        found = self.by_case()
-        clean = self._clean[(image, hypervisor)]
-        passed = [f"{image}/{case.name}" for case in clean.cases if case.kind in _CASE_RAN]
-        return any(not found.get(case) and not self.reason_of(case) for case in passed)
+        found, here = self.by_case(), clean.get(hypervisor)
+        open_cases = {
+            f"{image}/{case.name}"
+            for result in ([here] if here else clean.values())
+            for case in result.cases
+            if not here or case.kind in _CASE_RAN
+        }
+        return any(not found.get(case) and not self.reason_of(case) for case in open_cases)
 
     def unproven_cases(self) -> List[str]:
         return [case for case, names in self.by_case().items() if not names]

@@ -90,16 +90,21 @@ class Runs:
     def _key(task: Task) -> Tuple[str, str]:
         return (task.make(task.candidates[0]).entry.name, task.candidates[0].name)
 
+    def _is_spared(self, key: Tuple[str, str], again: bool) -> bool:
+        return bool(self._own.enough and not again and not self._matrix.has_more_to_show(*key))
+
     def _scout(self, task: Task, again: bool) -> Optional[Reach]:
         """The image as it is and under the scouts; None: it does not run, or need not."""
         image = task.make(task.candidates[0]).entry.file
         key = self._key(task)
         if key in self._reaches:
             return self._reaches[key]
+        if self._is_spared(key, again):
+            return None
         self._launch([self._under(task, "", _NONE)])
         if not self._came or interrupted.is_set():
             return None
-        if self._own.enough and not again and not self._matrix.has_more_to_show(*key):
+        if self._is_spared(key, again):
             return None
         reach = Reach([one.name for one in sabotages.of_image(image)], self._came[0][1])
         self._launch([self._under(task, name, _NONE) for name in reach.scouts])

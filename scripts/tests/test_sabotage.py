@@ -9,6 +9,7 @@ from typing import Dict, List
 
 from support import Bench, elf
 
+from runner import kept_runs
 from runner.matrix import Matrix
 from runner.reports import matrix as reports
 from runner.result import CaseResult, ImageResult
@@ -139,6 +140,38 @@ class Saving(Matrices):
         self.matrix(0, ["1 of 1 sabotages caught"], "--enough", "--only", "torn")
         self.assertEqual(self.words()[3:], ["torn:0x1"])
 
+    def test_enough_on_another_hypervisor(self) -> None:
+        self.adapter("other")
+        argv = ("--enough", "-j1", "--only", "lost,torn")
+        self.matrix(0, ["2 of 2 cases proven"], *argv, "--on", "fake,other")
+        self.assertEqual(len(self.words()), 5)  # nothing is left to show on the other one
+        self.adapter("fake", "[[known]]\ncase = 'good/two'\nreason = 'so'\n")
+        self.matrix(0, ["2 of 2 cases proven"], *argv, "--on", "fake,other")
+        # What is known to fail on the first is proven on the second, without the other case.
+        self.assertEqual(self.words()[-1], "torn:0x1")
+
+    def test_merge(self) -> None:
+        self.adapter("other")
+        files = [str(self.root / name) for name in ("kept", "more")]
+        self.matrix(0, [], "--keep", files[0], "--only", "lost", "--on", "fake")
+        self.matrix(0, [], "--keep", files[1], "--only", "torn", "--on", "other")
+        self.words()
+        self.matrix(1, ["1 of 3 sabotages caught"], "--merge", files[0])
+        needles = ["2 of 3 sabotages caught, 2 of 2 cases proven", "fake", "other"]
+        found = self.matrix(1, needles, "--merge", ",".join(files))
+        figures = found["figures"]
+        assert isinstance(figures, dict)
+        self.assertTrue(figures["complete"])
+        self.assertEqual(self.words(), [])
+        self.matrix(0, ["2 of 2 sabotages"], "--merge", ",".join(files), "--only", "lost,torn")
+        # What an image that has changed since then showed is nothing any more.
+        self.launched.with_name("good.flat").write_bytes(
+            self.launched.with_name("good.flat").read_bytes() + b" "
+        )
+        kept_runs.forget_digests()
+        self.matrix(1, ["0 of 3 sabotages caught, 0 of 0 cases"], "--merge", ",".join(files))
+        self.expect(2, ["cannot read"], "sabotage", "--merge", str(self.root / "none"))
+
     def test_what_is_kept_is_not_launched_again(self) -> None:
         keep = ("--keep", str(self.root / "kept"), "--only", "lost")
         first = self.matrix(0, ["1 of 1 sabotages caught"], *keep)
@@ -170,6 +203,14 @@ class Judging(Bench):
         self.assertIn("image/quiet: registers only", reports.text(made))
         made.unproven.clear()
         self.assertEqual(made.unlisted(), ["image/quiet"])
+
+    def test_a_mismatch_is_noticed(self) -> None:
+        bug = Sabotage("lost", "invalidation", "", "nothing is dropped")
+        made = Matrix([bug], [], complete=True)
+        made.add_clean(_result({"hidden": "passed", "odd": "mismatch"}))
+        made.add("lost", _result({"hidden": "mismatch", "odd": "failed"}))
+        made.add("lost", _result({"hidden": "mismatch"}))  # of another run
+        self.assertEqual([catch.case for catch in made.of(bug)], ["image/hidden"])
 
     def test_the_list(self) -> None:
         path = self.root / "unproven.toml"
