@@ -86,6 +86,9 @@ _Static_assert(sizeof(struct vmcb) == 4096, "a VMCB is a page");
 #define VMCB_INTERCEPT_3_INVLPGA      (1u << 26)
 #define VMCB_INTERCEPT_3_SHUTDOWN     (1u << 31)
 
+/* Of lbr_virtualization_enable. */
+#define VMCB_VIRTUALIZE_VMLOAD	      (1ull << 1) /* and VMSAVE */
+
 /* Offset 010H. */
 #define VMCB_INTERCEPT_4_VMRUN	      (1u << 0) /* must be set */
 #define VMCB_INTERCEPT_4_VMMCALL      (1u << 1)
@@ -110,6 +113,8 @@ _Static_assert(sizeof(struct vmcb) == 4096, "a VMCB is a page");
 #define VMEXIT_INVLPG		      0x79
 #define VMEXIT_SHUTDOWN		      0x7f
 #define VMEXIT_VMMCALL		      0x81
+#define VMEXIT_VMLOAD		      0x82
+#define VMEXIT_VMSAVE		      0x83
 #define VMEXIT_NPF		      0x400
 #define VMEXIT_INVALID		      (~0ull)
 
