@@ -188,3 +188,35 @@ TEST(tables_at_each_end_of_an_upper_table_are_current_after_a_flush,
 	for (int level = PD; level <= PDPT; level++)
 		try_ends((enum level)level);
 }
+
+#define MANY 400
+#define OF_WHICH                                                                          \
+	20 /* frames, one is a table: a hypervisor that finds tables by lists of them has \
+	    * some in the same list */
+
+TEST(each_of_many_tables_is_current_after_a_flush,
+     "Of hundreds of page tables in use, scattered over memory, each is followed when edited",
+     MANUAL, "")
+{
+	struct page page = map_page_at_linear(unused_linear(), PT, filled_frame(1), ALL);
+	gpa_t pool = frames_alloc(32ull << 20), frames[2] = {filled_frame(61), filled_frame(62)};
+	uint64_t *directory = table_of(page.entry[PD]);
+	static volatile uint64_t *tables[MANY];
+	struct random random = random_start(93);
+
+	for (unsigned i = 0; i < MANY; i++) {
+		uint64_t number = i * OF_WHICH + random_below(&random, OF_WHICH);
+
+		tables[i] = identity(gpa_plus(pool, number * PAGE_4K));
+		memset((void *)(uintptr_t)tables[i], 0, PAGE_4K);
+		directory[i] = gpa_plus(pool, number * PAGE_4K).value | ALL;
+	}
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < MANY; i++)
+			*tables[i] = frames[round & 1].value | ALL;
+		invalidate(page.linear, MOV_CR3);
+		for (unsigned i = 0; i < MANY; i++)
+			expect_read(read_access(linear_plus(page.linear, i * PAGE_2M), 8),
+				    frame_word(61 + (round & 1)));
+	}
+}

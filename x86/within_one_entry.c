@@ -167,6 +167,44 @@ TEST(a_write_after_reads_sets_the_dirty_flags,
 	}
 }
 
+static bool is_allowed(unsigned allowed, unsigned number)
+{
+	static const unsigned needed[WAYS] = {SECOND_READ, SECOND_WRITE, SECOND_EXECUTE};
+
+	return allowed & needed[number];
+}
+
+/* Each access is the first one to its piece, and follows one that may have made it ready. */
+TEST(pieces_of_a_large_page_have_its_rights,
+     "an access to a part of a large page of the second level needs its rights after any other",
+     "SDM Vol. 3, \"EPT Violations\"; APM Vol. 2, \"Nested Paging\"", NEEDS)
+{
+	static const unsigned allowed[] = {SECOND_READ, SECOND_READ | SECOND_WRITE,
+					   SECOND_READ | SECOND_EXECUTE, SECOND_ALL};
+	struct l2 *l2 = l2_start(L2_4LEVEL, .second_of_pages = PD);
+	struct l2_page page = l2_map(l2, PD, FLAGS, TAG);
+	linear_t linear = LINEAR(page.linear.value & ~(PAGE_2M - 1));
+	gpa_t gpa = GPA(page.gpa.value & ~(PAGE_2M - 1));
+	gpa_t large = frames_alloc(PAGE_2M);
+	uint64_t offset = 0;
+
+	frame_fill(large, PAGE_2M, TAG);
+	second_map(&l2->second, gpa, large, PD, SECOND_ALL);
+	for (unsigned n = 0; n < COUNT_OF(allowed); n++) {
+		second_allow(&l2->second, gpa, second_page_level(&l2->second, gpa), allowed[n],
+			     SECOND_FLUSH);
+		for (unsigned i = 0; i < 2 * WAYS * WAYS; i++, offset += PAGE_4K) {
+			unsigned number = i & 1 ? i / 2 % WAYS : i / 2 / WAYS;
+			struct access access = way(number, linear_plus(linear, offset), n & 1);
+
+			if (is_allowed(allowed[n], number))
+				expect_l2_completes(l2, access);
+			else
+				expect_l2_violation(l2, access, gpa_plus(gpa, offset));
+		}
+	}
+}
+
 /* In VMX non-root operation CR0.NE has to be 1. */
 static struct access load_cr0(linear_t linear, uint64_t cr0)
 {
