@@ -89,3 +89,40 @@ TEST(every_instruction_asks_its_key,
 		release_pages();
 	}
 }
+
+/* mov %rax, %rsp; push %rdx; xor %ecx, %ecx; xor %edx, %edx; mov $rights, %eax; wrpkru; push %rdx
+ */
+static const uint8_t push_wrpkru_push[] = {0x48, 0x89, 0xc4, 0x52, 0x31, 0xc9, 0x31, 0xd2, 0xb8,
+					   0,	 0,    0,    0,	   0x0f, 0x01, 0xef, 0x52};
+#define RIGHTS_AT   9
+#define LAST_PUSH   16
+#define STACK_KEY   9
+#define STACK_START 0x800
+
+TEST(wrpkru_takes_effect_between_two_pushes,
+     "A program that takes the right to write from its own stack's key faults at its next PUSH",
+     MANUAL, "pku")
+{
+	static const uint32_t rights[] = {KEY_ACCESS_DISABLE, KEY_WRITE_DISABLE};
+	struct subject stack = map_key(STACK_KEY);
+	struct page code = map_page(P | RW | US);
+	struct access access = as_user(fetch_access(code.linear));
+
+	set_cr4(CR4_PKE);
+	memcpy(identity(code.frame), push_wrpkru_push, sizeof(push_wrpkru_push));
+	access.value[0] = stack.page.linear.value + STACK_START;
+	for (unsigned i = 0; i < 2 * COUNT_OF(rights); i++) {
+		uint32_t value = key_rights(STACK_KEY, rights[i / 2]);
+		struct outcome outcome;
+
+		memcpy(identity(gpa_plus(code.frame, RIGHTS_AT)), &value, sizeof(value));
+		set_pkru(0);
+		outcome = attempt(access);
+		expect(outcome.vector == VECTOR_PF &&
+			       outcome.error_code == (PF_P | PF_W | PF_U | PF_PK) &&
+			       outcome.rip == code.linear.value + LAST_PUSH,
+		       "%s, error code 0x%llx, RIP 0x%llx", vector_name(outcome.vector),
+		       (unsigned long long)outcome.error_code, (unsigned long long)outcome.rip);
+	}
+	set_pkru(0);
+}
