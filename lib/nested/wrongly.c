@@ -2,6 +2,7 @@
 #include "nested/wrongly.h"
 
 #include "check/expect.h"
+#include "cpu/control.h"
 #include "nested/nested_svm.h"
 #include "nested/nested_vmx.h"
 #include "paging/format_npt.h"
@@ -17,6 +18,10 @@ static struct patch {
 	bool keeps_flags;
 } patches[MOST_PATCHES];
 static unsigned patch_count;
+static struct entered {
+	bool known;
+	uint64_t cr0, cr4;
+} last;				      /* L2's registers at the entry before */
 static struct model_l2_answer answer; /* as memory is before the VM entry */
 
 uint64_t read_entry_of(uint64_t address, unsigned bytes)
@@ -230,6 +235,23 @@ void l2_starts_wrongly(void)
 {
 	guest_event_hook = l2_caches_event;
 	l2_caches_reset();
+	last.known = false;
+}
+
+/* Bits that decide by what they were at the VM entry before. */
+static void enter_late(struct l2 *l2)
+{
+	uint64_t cr0 = l2->cr0, cr4 = l2->cr4;
+
+	if (last.known) {
+		if ((cr0 ^ last.cr0) & CR0_WP && sabotaged(SABOTAGE_wp_seen_late))
+			l2->cr0 ^= CR0_WP;
+		if (cr4 & ~last.cr4 & CR4_SMEP && sabotaged(SABOTAGE_smep_set_keeps_translations))
+			l2->cr4 ^= CR4_SMEP;
+		if (cr4 & ~last.cr4 & CR4_SMAP && sabotaged(SABOTAGE_smap_set_keeps_translations))
+			l2->cr4 ^= CR4_SMAP;
+	}
+	last = (struct entered){true, cr0, cr4};
 }
 
 /* Entries are made what the hypervisor with the bug would use. */
@@ -257,13 +279,19 @@ struct l2_outcome l2_attempt_wrongly(struct l2 *l2, struct access access)
 {
 	struct l2_context context;
 	struct l2_outcome outcome;
+	uint64_t cr0, cr4;
 
 	if (l2->options.shadow)
 		return l2_attempt_rightly(l2, access);
 	context = l2_context_of(l2);
 	before_access(l2, &context, &access);
 	guest_event_hook = NULL; /* all was told */
+	cr0 = l2->cr0;
+	cr4 = l2->cr4;
+	enter_late(l2);
 	outcome = l2_attempt_rightly(l2, access);
+	l2->cr0 = cr0;
+	l2->cr4 = cr4;
 	guest_event_hook = l2_caches_event;
 	if (patch_count)
 		flush_machine(l2);

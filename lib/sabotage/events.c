@@ -180,7 +180,6 @@ void cache_event(enum processor_event event, uint64_t operand, const uint64_t *d
 	case EVENT_INVLPG:
 		see_late_changes();
 		after_invlpg(operand);
-		pdptes_event(event, 1, 0);
 		break;
 	case EVENT_INVPCID:
 		see_late_changes();

@@ -28,7 +28,7 @@ static inline void pdptes_after_access(uint64_t linear)
 	(void)linear;
 }
 #else
-/* After INVLPG, or a MOV to CR0, CR3 or CR4. */
+/* After a MOV to CR0, CR3 or CR4. */
 void pdptes_event(enum processor_event event, uint64_t value, uint64_t old);
 
 /* After a MOV to one of them that raised #GP, which may be taken back. */

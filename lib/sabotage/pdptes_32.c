@@ -47,14 +47,9 @@ static bool keeps(enum processor_event event, uint64_t changed)
 
 void pdptes_event(enum processor_event event, uint64_t value, uint64_t old)
 {
-	uint64_t *memory = identity(current_root());
-
-	if (!is_pae())
+	if (!is_pae() || !loads(event, value ^ old))
 		return;
-	if (!loads(event, value ^ old)) {
-		if (value != old && sabotaged(SABOTAGE_pdptes_loaded_by_other_changes))
-			load_registers(memory);
-	} else if (keeps(event, value ^ old)) {
+	if (keeps(event, value ^ old)) {
 		load_registers(current_pdptes());
 	} else if (event == EVENT_cr3 && sabotaged(SABOTAGE_pdpt_is_page_aligned)) {
 		load_registers(identity(GPA(value & ~(PAGE_4K - 1))));

@@ -9,7 +9,7 @@
 #include "paging/space.h"
 #include "smp/requests.h"
 
-#define LOST 3 /* each so manieth request is, where that is played */
+#define LOST 2 /* each so manieth request is, where that is played */
 
 struct target {
 	enum shootdown how;
@@ -37,6 +37,7 @@ static void invpcid(uint64_t type, linear_t linear)
 	uint64_t descriptor[2] = {0, linear.value};
 
 	__asm__ volatile("invpcid %0, %1" : : "m"(descriptor), "r"(type) : "memory");
+	processor_event(EVENT_INVPCID, type, descriptor);
 }
 
 void forget_translation(enum shootdown how, linear_t linear)

@@ -127,6 +127,14 @@ gpa_t vmcs_new(void)
 	return vmcs;
 }
 
+/* Operands that have to be refused and are not, and then drop nothing. */
+static enum vmx_result falsify_invalidation(enum vmx_result result)
+{
+	bool checked = result == VMX_SUCCEED || !processor_event_hook;
+
+	return checked || !sabotaged(SABOTAGE_entry_checks_nothing) ? result : VMX_SUCCEED;
+}
+
 enum vmx_result invept_raw(uint64_t type, uint64_t eptp, uint64_t reserved)
 {
 	uint64_t descriptor[2] = {eptp, reserved};
@@ -135,7 +143,7 @@ enum vmx_result invept_raw(uint64_t type, uint64_t eptp, uint64_t reserved)
 	VMX_INSTRUCTION(result, "invept %2, %3", "m"(descriptor), "r"(type));
 	if (result == VMX_SUCCEED)
 		guest_event(EVENT_INVEPT, type, descriptor);
-	return result;
+	return falsify_invalidation(result);
 }
 
 enum vmx_result invvpid_raw(uint64_t type, uint64_t vpid_and_reserved, uint64_t linear)
@@ -146,7 +154,7 @@ enum vmx_result invvpid_raw(uint64_t type, uint64_t vpid_and_reserved, uint64_t 
 	VMX_INSTRUCTION(result, "invvpid %2, %3", "m"(descriptor), "r"(type));
 	if (result == VMX_SUCCEED)
 		guest_event(EVENT_INVVPID, type, descriptor);
-	return result;
+	return falsify_invalidation(result);
 }
 
 void invept(enum invept_type type, uint64_t eptp)
