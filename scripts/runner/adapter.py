@@ -115,6 +115,8 @@ def read(document: toml.Document, name: str) -> Adapter:
     _each(document, "requires", lambda r: adapter.requires.append(_read_requirement(r)))
     _each(document, "offers_if", lambda r: adapter.offers_if.append(_read_offer(r)))
     _each(document, "remark", lambda r: adapter.remarks.append(_read_remark(r)))
+    for remark in adapter.remarks:
+        adapter.time_scale *= remark.time_scale if remark.is_true() else 1
     _each(document, "symptom", lambda r: adapter.symptoms.append(_read_symptom(r)))
     _each(document, "known", lambda r: adapter.known.append(_read_known(r)))
     return adapter
@@ -208,7 +210,8 @@ def _read_offer(reader: _Reader) -> Offer:
 
 
 def _read_remark(reader: _Reader) -> Remark:
-    return Remark(file=reader.text("file"), text=reader.text("text"))
+    scale = max(1, reader.number("time_scale", 1))
+    return Remark(file=reader.text("file"), text=reader.text("text"), time_scale=scale)
 
 
 def _read_symptom(reader: _Reader) -> Symptom:

@@ -71,6 +71,11 @@ class Remark:
 
     file: str
     text: str
+    time_scale: int = 1  # a further factor on time limits there
+
+    def is_true(self) -> bool:
+        """On this machine."""
+        return os.path.exists(in_tree(self.file))
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,7 @@ class Adapter:
 
     def remarks_here(self) -> List[str]:
         """Those that are true on this machine."""
-        return [remark.text for remark in self.remarks if os.path.exists(in_tree(remark.file))]
+        return [remark.text for remark in self.remarks if remark.is_true()]
 
     def ask_version(self) -> str:
         """The version as `7.2.22`, or empty; starts the program once."""
