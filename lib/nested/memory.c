@@ -56,9 +56,17 @@ static uint64_t alone_bit(const struct l2 *l2)
 	return maxphyaddr() > ALONE_BIT ? 1ull << ALONE_BIT : 0;
 }
 
+/* GBytes that L2-physical addresses may lie in, below the bit that makes them be alone. */
+static uint64_t regions(void)
+{
+	unsigned bits = maxphyaddr() < ALONE_BIT ? maxphyaddr() : ALONE_BIT;
+
+	return (1ull << (bits - 30)) - 2;
+}
+
 static gpa_t slot_gpa(const struct l2 *l2, unsigned slot, bool alone)
 {
-	uint64_t region = l2_is_64bit(l2) ? slot + 1 : slot % 3 + 1;
+	uint64_t region = slot % (l2_is_64bit(l2) ? regions() : 3) + 1;
 	uint64_t gpa = region << 30;
 
 	gpa |= (uint64_t)((slot * 13 + 21) % ENTRIES) << 21;

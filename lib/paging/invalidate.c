@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cpu/control.h"
+#include "cpu/features.h"
 #include "paging/edit.h"
 
+/* Where there is no CR4.PGE nothing is global, and MOV to CR3 drops as much. */
 static void toggle_pge(void)
 {
 	uint64_t cr4 = read_cr4();
 
+	if (!has(FEATURE_pge)) {
+		write_cr3(read_cr3());
+		return;
+	}
 	write_cr4(cr4 ^ CR4_PGE);
 	write_cr4(cr4);
 }
