@@ -153,7 +153,10 @@ static void attempt_by_hook(struct attempt *attempt, struct access access)
 void attempt_prepared(struct attempt *attempt, struct access access)
 {
 	attempts_made++;
-	if (__builtin_expect(!!attempt_hook, 0))
+	/* An access does not say where a second operand is: no bug is played where it is elsewhere.
+	 */
+	if (__builtin_expect(!!attempt_hook, 0) &&
+	    attempt->readable == prepare_attempt(&access).readable)
 		attempt_by_hook(attempt, access);
 	else
 		attempt_run(attempt);

@@ -42,6 +42,8 @@ static void falsify_nested_page_fault(struct vmcb *vmcb)
 
 void falsify_vmrun(struct vmcb *vmcb)
 {
+	if (vmcb->control.tlb_control == TLB_CONTROL_FLUSH_ALL) /* of the host as well */
+		processor_event(EVENT_PAGING_WAS_OFF, 0, NULL);
 	if (sabotaged(SABOTAGE_cr2_not_loaded_by_vmrun))
 		vmcb->state.cr2 = read_cr2();
 	cr2_before = vmcb->state.cr2;

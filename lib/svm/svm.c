@@ -121,4 +121,6 @@ void invlpga(linear_t linear, uint32_t asid)
 			 : "a"((unsigned long)linear.value), "c"(asid)
 			 : "memory");
 	guest_event(EVENT_INVLPGA, linear.value, &(uint64_t){asid});
+	if (!asid)
+		processor_event(EVENT_INVLPG, linear.value, NULL);
 }

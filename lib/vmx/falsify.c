@@ -85,6 +85,9 @@ uint64_t falsify_vmcs_field(enum vmcs_field field, uint64_t value)
 
 void falsify_vm_exit(void)
 {
+	/* Without a VPID, transitions drop what is cached for L1, too. */
+	if (!(raw(VMCS_SECONDARY_PROCESSOR_BASED_VM_EXECUTION_CONTROLS) & SECONDARY_ENABLE_VPID))
+		processor_event(EVENT_PAGING_WAS_OFF, 0, NULL);
 	if ((read_cr0() ^ raw(VMCS_GUEST_CR0)) & CR0_WP && sabotaged(SABOTAGE_wp_of_l2_stays))
 		write_cr0(read_cr0() ^ CR0_WP);
 }
