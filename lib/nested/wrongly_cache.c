@@ -170,10 +170,12 @@ static bool used(const struct l2 *l2, const struct l2_context *context, const st
 	return false;
 }
 
+/* Combined mappings of other VPIDs stay. */
 static void forget_page(const struct l2_context *context, uint64_t page)
 {
 	for (unsigned i = 0; i < KEPT; i++)
-		if (kept[i].page == page && kept[i].context.root == context->root)
+		if (kept[i].page == page && kept[i].context.root == context->root &&
+		    (!kept[i].combined || kept[i].context.tag == context->tag))
 			kept[i].valid = false;
 }
 

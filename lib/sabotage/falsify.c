@@ -57,7 +57,10 @@ static void falsify_cr2(const struct operation *operation, struct outcome *outco
 		outcome->cr2 = operation->access.linear.value;
 	if (outcome->cr2 != operation->cr2 && sabotaged(SABOTAGE_cr2_stays))
 		outcome->cr2 = operation->cr2;
-	if (operation->pages == 2 && !operation->fetch && sabotaged(SABOTAGE_cr2_within_operand))
+	/* String I/O has operands of one byte, however many. */
+	if (operation->pages == 2 && !operation->fetch &&
+	    !is_port_instruction(operation->access.instruction) &&
+	    sabotaged(SABOTAGE_cr2_within_operand))
 		outcome->cr2 =
 			outcome->cr2 >= operation->linear[1] ? last : operation->linear[1] - 1;
 }
