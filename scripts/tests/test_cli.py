@@ -153,8 +153,10 @@ class Signals(Bench):
     def start(self, guest: str) -> "subprocess.Popen[str]":
         self.image("a", ["one", "two"], guest)
         self.image("b", ["one", "two"], guest)
-        code = f"import sys; sys.path.insert(0, {str(_SCRIPTS)!r})\n"
+        code = f"import signal, sys; sys.path.insert(0, {str(_SCRIPTS)!r})\n"
         code += "from pathlib import Path\nfrom runner.cli import main\n"
+        # A shell's background jobs inherit it ignored.
+        code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         code += f"sys.exit(main(['-j1'], Path({str(self.root)!r}), "
         code += f"Path({str(self.root / 'hypervisors')!r})))"
         process = subprocess.Popen(
