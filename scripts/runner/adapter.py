@@ -148,6 +148,7 @@ def _read_top(reader: _Reader, name: str) -> Adapter:
         path=reader.path,
         override=reader.text("override", ""),
         version=reader.strings("version"),
+        says=reader.text("says", ""),
         auto=reader.number("auto", 0),
         unproven=reader.flag("unproven"),
         tentative=reader.flag("tentative"),
@@ -242,6 +243,7 @@ def _read_known(reader: _Reader) -> Known:
         reported=reader.text("reported", ""),
         avoid=avoid,
         sometimes=sometimes,
+        most_cpus=reader.number("most_cpus", 0),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Dict, List, Sequence
 from .catalog import Entry
 from .errors import UserError
 from .flavour import Flavour
-from .hypervisor import Adapter
+from .hypervisor import Adapter, version_of
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Choice:
     adapters: List[Adapter]  # as the tree has them
     sets: List[List[Adapter]] = field(default_factory=list)  # the same in each configuration
     refused: Dict[str, str] = field(default_factory=dict)
-    versions: Dict[str, str] = field(default_factory=dict)
+    said: Dict[str, str] = field(default_factory=dict)  # of their versions
 
     def flavour(self, flavours: Sequence[Flavour]) -> None:
         """Makes the configurations; one that nobody has is an error."""
@@ -56,16 +56,20 @@ class Choice:
         """Those that offer what the image needs; `--on auto` takes the first of them."""
         return [adapter for adapter in adapters if not adapter.lacks(entry)]
 
-    def version(self, adapter: Adapter) -> str:
+    def _ask(self, adapter: Adapter) -> str:
         """Asked once per run."""
         name = adapter.base or adapter.name
-        if name not in self.versions:
-            self.versions[name] = adapter.ask_version()
-        return self.versions[name]
+        if name not in self.said:
+            self.said[name] = adapter.ask_version()
+        return self.said[name]
 
-    def too_old(self, adapter: Adapter) -> str:
-        """Why its version will not do; asked only where it matters."""
-        return adapter.too_old(self.version(adapter)) if adapter.oldest else ""
+    def version(self, adapter: Adapter) -> str:
+        """As `7.2.22`, or empty."""
+        return version_of(self._ask(adapter))
+
+    def unfit(self, adapter: Adapter) -> str:
+        """Why its version, or the program itself, will not do; asked only where it matters."""
+        return adapter.unfit(self._ask(adapter)) if adapter.doubtful else ""
 
     def title(self, adapter: Adapter) -> str:
         title = f"{adapter.name} {self.version(adapter)}".rstrip()
@@ -104,7 +108,7 @@ def _choose_named(wanted: str, adapters: Dict[str, Adapter]) -> Choice:
             known = ", ".join(["auto", *adapters])
             raise UserError(f"unknown hypervisor '{name}' (known: {known})")
         adapter = adapters[name]
-        reason = adapter.why_not(auto=False) or choice.too_old(adapter)
+        reason = adapter.why_not(auto=False) or choice.unfit(adapter)
         if reason:
             raise UserError(f"{name} cannot be used here: {reason}")
         if adapter not in choice.adapters:
@@ -125,7 +129,7 @@ def _choose_auto(adapters: Dict[str, Adapter]) -> Choice:
     for adapter in adapters.values():
         if not adapter.auto:
             continue
-        reason = adapter.why_not(auto=True) or choice.too_old(adapter)
+        reason = adapter.why_not(auto=True) or choice.unfit(adapter)
         if reason:
             choice.refused[adapter.name] = reason
         else:

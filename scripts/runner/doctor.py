@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Iterable, List
 
-from .hypervisor import Adapter
+from .hypervisor import Adapter, version_of
 
 UNPROVEN = "unproven"
 
@@ -22,9 +22,10 @@ def listing(adapters: Iterable[Adapter]) -> List[str]:
 def examine(adapter: Adapter) -> List[str]:
     """A line with the verdict, then one for each thing that is missing."""
     reasons = list(adapter.reasons(auto=False))
-    version = adapter.ask_version() if not reasons else ""
-    if not reasons and adapter.too_old(version):
-        reasons = [adapter.too_old(version)]
+    said = adapter.ask_version() if not reasons else ""
+    version = version_of(said)
+    if not reasons and adapter.unfit(said):
+        reasons, version = [adapter.unfit(said)], ""
     verdict = "not here" if reasons else "usable"
     lines = [f"{verdict:8}  {_title(adapter)} {version}".rstrip()]
     lines += [f"          missing: {reason}" for reason in reasons]

@@ -89,10 +89,13 @@ class Known:
     reported: str = ""  # where its makers were told
     avoid: bool = False  # not even tried: the guest skips it, since it would only hang
     sometimes: bool = False  # it passes at times too (by seed, by timing): then that is no news
+    most_cpus: int = 0  # only with so many processors or fewer; 0 with any number
 
-    def applies(self, case: str, version: str) -> bool:
+    def applies(self, case: str, version: str, cpus: int) -> bool:
         """Does it speak about `image/case` in this version on this host?"""
         if self.host_file and not os.path.exists(self.host_file):
+            return False
+        if 0 < self.most_cpus < cpus:
             return False
         return fnmatch.fnmatchcase(case, self.case) and version_in(version, self.versions)
 
@@ -109,6 +112,7 @@ class Adapter:
     path: str = ""
     override: str = ""
     version: List[str] = field(default_factory=list)
+    says: str = ""  # its answer when asked for its version contains this: no other program's does
     auto: int = 0  # place in the order of `--on auto`; 0: never by itself
     unproven: bool = False  # written from its documents: nobody has run it yet
     tentative: bool = False
@@ -162,10 +166,14 @@ class Adapter:
             return "it offers one processor only"
         return ""
 
+    @property
+    def overridden(self) -> str:
+        """The program that the environment names instead, as people are used to, or nothing."""
+        return os.environ.get(self.override, "") if self.override else ""
+
     def find_program(self) -> Optional[str]:
-        """The program's path; the environment may name another one, as people are used to."""
-        wanted = os.environ.get(self.override, "") if self.override else ""
-        return shutil.which(wanted or self.program)
+        """The program's path."""
+        return shutil.which(self.overridden or self.program)
 
     def why_not(self, auto: bool) -> str:
         """Why it cannot be used here; empty when it can."""
@@ -174,10 +182,8 @@ class Adapter:
     def reasons(self, auto: bool) -> Iterator[str]:
         """Everything that is missing here."""
         if self.find_program() is None:
-            wanted = os.environ.get(self.override, "") if self.override else ""
-            source = f" (from ${self.override})" if wanted else ""
-            wrong = "is no program" if os.path.exists(wanted) else "is not installed"
-            yield f"{wanted or self.program}{source} {wrong}"
+            wrong = "is no program" if os.path.exists(self.overridden) else "is not installed"
+            yield f"{self._named(self.program)} {wrong}"
         if media.missing(self.image):
             yield media.missing(self.image)
         for requirement in self.requires:
@@ -185,12 +191,27 @@ class Adapter:
             if concerned and not requirement.met(self.find_program() or self.program):
                 yield requirement.reason
 
-    def too_old(self, version: str) -> str:
-        """Why this version will not do; empty when it will, or is not known."""
+    @property
+    def doubtful(self) -> bool:
+        """Does it take its version, or its name, to know whether it can be used?"""
+        return bool(self.oldest or (self.says and self.overridden))
+
+    def unfit(self, said: str) -> str:
+        """Why a program that says this of its version will not do; empty when it will."""
+        program = self._named(self.find_program() or self.program)
+        version = version_of(said)
+        if self.says not in said:
+            answer = next((line.strip() for line in said.splitlines() if line.strip()), "")
+            wrong = f"it prints '{answer}'" if answer else "it prints nothing"
+            question = " ".join(self.version[1:])
+            return f"{program} is another program: asked {question}, {wrong}, not '{self.says}'"
         if self.oldest and version and version_in(version, f"<{self.oldest}"):
-            program = self.find_program() or self.program
             return f"{program} {version} is too old: {self.oldest} or later is needed"
         return ""
+
+    def _named(self, program: str) -> str:
+        """The program, and who says so."""
+        return f"{self.overridden} (from ${self.override})" if self.overridden else program
 
     def lacks(self, entry: Entry) -> str:
         """What the image asks for and this hypervisor does not offer; empty when all is there."""
@@ -227,14 +248,12 @@ class Adapter:
         return [remark.text for remark in self.remarks if remark.is_true()]
 
     def ask_version(self) -> str:
-        """The version as `7.2.22`, or empty; starts the program once."""
+        """What it says of its version, or nothing; starts the program once."""
         program = self.find_program()
         if program is None or not self.version:
             return ""
         values = {"program": program, "root": str(ROOT)}
-        said = output_of([fill(word, values) for word in self.version])
-        match = re.search(r"\b\d+(?:\.\d+)+", said, re.ASCII)
-        return match.group() if match else ""
+        return output_of([fill(word, values) for word in self.version])
 
     def build(self, values: Dict[str, str], extra: List[str]) -> List[str]:
         """The command line; the user's own arguments come last, where they override."""
@@ -261,6 +280,12 @@ def output_of(command: List[str]) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode("utf-8", "replace")
+
+
+def version_of(said: str) -> str:
+    """The version in what a program says, as `7.2.22`; empty where there is none."""
+    match = re.search(r"\b\d+(?:\.\d+)+", said, re.ASCII)
+    return match.group() if match else ""
 
 
 def fill(template: str, values: Dict[str, str]) -> str:

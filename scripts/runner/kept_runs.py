@@ -31,7 +31,7 @@ def _key(job: Job) -> str:
     """All that the outcome depends on."""
     options = job.options
     what = [_digest(job.entry.file), job.version, job.adapter.name, job.words(), options.extra]
-    known = [name for name in job.selected() if job.is_known(name)]
+    known = [name for name in job.selected() if job.known(name) is not None]
     text = json.dumps([what, job.entry.cpus, job.entry.guests, known, options.first])
     return hashlib.sha256(text.encode()).hexdigest()
 

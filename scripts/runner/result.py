@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from .forensics import State
-from .hypervisor import Adapter, Known
+from .hypervisor import Known
 from .launch import Ending
 from .protocol import Report, Reported
 
@@ -271,17 +271,15 @@ def apply_required(result: ImageResult, required: Sequence[str]) -> None:
             case.was, case.kind = case.kind, MISSING
 
 
-def apply_known(result: ImageResult, adapter: Adapter) -> None:
+def apply_known(result: ImageResult, entry_of: Callable[[str], Optional[Known]]) -> None:
     """Marks failures that the adapter lists as known, and listed ones that pass and never do."""
     for case in result.cases:
-        name = f"{result.image}/{case.name}"
-        for known in adapter.known:
-            if not known.applies(name, result.version):
-                continue
-            avoided = known.avoid and case.kind == SKIPPED and case.text.startswith(_AVOIDED)
-            if case.kind in _CAN_BE_KNOWN or avoided:
-                case.was = "not tried" if avoided else case.kind
-                case.kind, case.known = KNOWN, known
-            elif case.kind == PASSED and not known.sometimes:
-                case.was, case.kind, case.known = case.kind, UNEXPECTED, known
-            break
+        known = entry_of(case.name)
+        if known is None:
+            continue
+        avoided = known.avoid and case.kind == SKIPPED and case.text.startswith(_AVOIDED)
+        if case.kind in _CAN_BE_KNOWN or avoided:
+            case.was = "not tried" if avoided else case.kind
+            case.kind, case.known = KNOWN, known
+        elif case.kind == PASSED and not known.sometimes:
+            case.was, case.kind, case.known = case.kind, UNEXPECTED, known

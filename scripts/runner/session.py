@@ -18,7 +18,7 @@ from . import media
 from .batch import Pool, answers
 from .catalog import Entry
 from .errors import UserError
-from .hypervisor import Adapter, fill
+from .hypervisor import Adapter, Known, fill
 from .image import Image
 from .kernel_log import DEVICE, KernelLog
 from .kut import cd_environment, foreign_arguments
@@ -109,20 +109,19 @@ class Job:
         names = [case.name for case in self.image.cases]
         return sum(1 << at for at, name in enumerate(names) if name in self.options.omitted)
 
+    def known(self, case: str) -> Optional[Known]:
+        """The adapter's entry about a case; it names the image, or an entry of unittests.cfg."""
+        names = {f"{self.entry.name}/{case}", f"{self.image.name}/{case}"}
+        version, cpus = self.version, self.entry.cpus
+        for known in self.adapter.known:
+            if any(known.applies(name, version, cpus) for name in names):
+                return known
+        return None
+
     def avoided(self) -> List[str]:
         """Cases that would only bring this hypervisor down, as its adapter knows."""
-        names = [f"{self.entry.name}/{case.name}" for case in self.image.cases]
-        known = [known for known in self.adapter.known if known.avoid]
-        return [
-            name.partition("/")[2]
-            for name in names
-            if any(entry.applies(name, self.version) for entry in known)
-        ]
-
-    def is_known(self, case: str) -> bool:
-        """Whether the adapter lists that this case fails."""
-        name = f"{self.entry.name}/{case}"
-        return any(known.applies(name, self.version) for known in self.adapter.known)
+        known = [(case.name, self.known(case.name)) for case in self.image.cases]
+        return [case for case, entry in known if entry is not None and entry.avoid]
 
     def words(self, resume: int = 0) -> List[str]:
         """The guest's command line."""
@@ -266,7 +265,7 @@ class _Listening:
         new = results[seen:]
         for result in new:
             result.after = self.clock()
-        return any(r.state == "not ok" and not self._job.is_known(r.name) for r in new)
+        return any(r.state == "not ok" and self._job.known(r.name) is None for r in new)
 
 
 def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
@@ -287,7 +286,7 @@ def run(job: Job, folder: Path, outers: Pool, ears: Ears) -> ImageResult:
     result.planned, result.plan_reason = account.planned, account.plan_reason
     result.problems += account.problems
     result.cases = account.cases(result.interrupted or ending.kind == "enough")
-    apply_known(result, job.adapter)
+    apply_known(result, job.known)
     apply_required(result, job.options.require)
     save(result)
     return result

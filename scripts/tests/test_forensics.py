@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import unittest
 from pathlib import Path
@@ -126,6 +127,27 @@ class Versions(Bench):
         words = ["fake cannot be used here", "5.2.1 is too old: 6.0 or later is needed"]
         self.assertEqual(self.expect(2, words, "--on", "fake").count("\n"), 1)
         self.expect(2, ["no hypervisor can be used here", "5.2.1 is too old"])
+
+    def test_another_program(self) -> None:
+        """The environment names one: it is asked once, and nothing is launched with it."""
+        count = self.root / "asked"
+        other = self.root / "other"
+        other.write_text(f"#!/bin/sh\necho x >>{count}\necho other 9.1\n", encoding="utf-8")
+        other.chmod(0o755)
+        text = "version = ['{program}', '--version']\nsays = 'VMM version'\noverride = 'QEMU'"
+        self.adapter("fake", text)
+        self.adapter("good", auto=20)
+        self.image("image", ["one", "two"], _GOOD)
+        os.environ["QEMU"] = str(other)
+        self.addCleanup(os.environ.pop, "QEMU", None)
+        wrong = f"{other} (from $QEMU) is another program: asked --version, it prints 'other 9.1',"
+        out = self.expect(2, [f"fake cannot be used here: {wrong}"], "--on", "fake")
+        self.assertEqual(out.count("\n"), 1)
+        self.assertEqual(count.read_text(encoding="utf-8"), "x\n")
+        self.expect(0, ["on good", f"(not fake: {wrong}"])
+        self.expect(1, [f"missing: {wrong}"], "doctor", "fake")
+        other.write_text("", encoding="utf-8")
+        self.expect(2, ["(from $QEMU)", "it prints nothing, not 'VMM version'"], "--on", "fake")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,34 @@ class Sometimes(Bench):
         self.expect(2, ["'sometimes' is for cases that are tried"])
 
 
+class Entries(Bench):
+    """Two entries of unittests.cfg run one image; with a second processor its case passes."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.image("image", ["one"], 'boot(1); case(1, "one", "fail"); end()')
+        both = 'boot(1); case(1, "one"); end()'
+        self.image("image_smp", ["one"], both, "cpus = 2")
+        path = self.root / "x86" / "image_smp.flat"
+        path.write_bytes((self.root / "x86" / "image.flat").read_bytes())
+
+    def known(self, case: str, more: str = "") -> None:
+        text = f"[[known]]\ncase = '{case}/one'\nreason = 'x'\n{more}"
+        self.adapter("fake", f"offers = ['cpus']\n{text}")
+
+    def test_an_entry_names_the_image(self) -> None:
+        self.known("image")
+        self.expect(0, ["1 known, 1 unexpected pass"])
+
+    def test_up_to_so_many_processors(self) -> None:
+        self.known("image", "most_cpus = 1")
+        self.assertNotIn("unexpected", self.expect(0, ["1 passed, 0 failed, 0 skipped, 1 known"]))
+
+    def test_an_entry_names_an_entry_of_the_catalog(self) -> None:
+        self.known("image_smp")
+        self.expect(1, ["1 failed, 0 skipped, 1 unexpected pass"])
+
+
 class Rot(Bench):
     def check(self, text: str) -> str:
         """What is wrong with this list."""
