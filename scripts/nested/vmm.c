@@ -27,6 +27,7 @@
 #define ACPI_BYTES	 0x2000
 #define LARGEST_LOW	 (3072 * MBYTE)
 #define HIGH_RAM	 (4096 * MBYTE)
+#define LARGE_PAGE	 (2 * MBYTE)
 #define MOST_CPUS	 64
 #define MOST_LEAVES	 256
 #define PVH_MAGIC	 0x336ec578
@@ -92,12 +93,25 @@ static uint64_t low_end(uint64_t bytes)
 	return bytes < LARGEST_LOW ? bytes : LARGEST_LOW;
 }
 
+/*
+ * KVM maps a large page where the guest's address and ours agree modulo its size, and where Linux
+ * gave one for it. A shadow pager whose pages are all small would leave half of itself out.
+ */
+static uint8_t *large_pages(uint64_t bytes)
+{
+	uint8_t *at = mmap(NULL, bytes + LARGE_PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		guest_ended("the monitor failed: no memory");
+	at += -(uintptr_t)at % LARGE_PAGE;
+	madvise(at, bytes, MADV_HUGEPAGE); /* a kernel without them refuses, and does no worse */
+	return at;
+}
+
 static void make_memory(uint64_t bytes)
 {
-	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (memory == MAP_FAILED)
-		guest_ended("the monitor failed: no memory");
+	memory = large_pages(bytes);
 	add_memory(0, 0, 0, LOW_RAM_END);
 	add_memory(1, ACPI_ADDRESS, ACPI_ADDRESS, ACPI_BYTES);
 	add_memory(2, MBYTE, MBYTE, low_end(bytes) - MBYTE);
