@@ -99,7 +99,7 @@ TEST(cr3_must_be_a_physical_address, "bits of CR3 from MAXPHYADDR on are refused
 {
 	struct guest guest = start(L2_4LEVEL);
 
-	for (unsigned bit = maxphyaddr(); bit < 61; bit++) {
+	for (unsigned bit = first_reserved_address_bit(); bit < 61; bit++) {
 		guest.l2->cr3 |= 1ull << bit;
 		expect_refused(&guest, 0, "CR3", guest.l2->cr3);
 	}
