@@ -231,3 +231,43 @@ TEST(entry_0_of_the_log_is_the_last,
 	       (unsigned long long)outcome.exit.reason);
 	expect(!(*second_entry(&l2->second, other.gpa, PT) & EPT_D), "D is set");
 }
+
+/* The whole log, whatever the index is. */
+static bool is_in_log(gpa_t log, gpa_t page)
+{
+	const uint64_t *entries = identity(log);
+
+	for (unsigned i = 0; i < LOG_ENTRIES; i++)
+		if ((entries[i] ^ page.value) < PAGE_4K)
+			return true;
+	return false;
+}
+
+/* From each index at which a write with its walk can find the log full; then there is room. */
+TEST(a_full_log_loses_nothing,
+     "after an exit for a full log and another try all pages with D are in the log", MANUAL, NEEDS)
+{
+	for (unsigned left = 0; left < 7; left++) {
+		struct l2_page page;
+		gpa_t log;
+		struct l2 *l2 = start_logging(&page, &log);
+		struct access write = write_access(page.linear, 8, 1);
+		struct l2_outcome outcome;
+
+		memset(identity(log), 0xff, PAGE_4K);
+		vmwrite(VMCS_GUEST_PML_INDEX, (uint16_t)(left - 1));
+		outcome = l2_attempt(l2, write);
+		if (outcome.exited && outcome.exit.reason == EXIT_REASON_PML_FULL) {
+			vmwrite(VMCS_GUEST_PML_INDEX, LAST_INDEX);
+			outcome = l2_attempt(l2, write);
+		}
+		expect(!outcome.exited && outcome.outcome.vector == NO_VECTOR,
+		       "exit reason %llu, %s", (unsigned long long)outcome.exit.reason,
+		       vector_name(outcome.outcome.vector));
+		expect(is_in_log(log, page.gpa), "room for %u: the page is not in the log", left);
+		for (unsigned level = PT; level <= PML4; level++)
+			expect(is_in_log(log, page.table[level]),
+			       "room for %u: L2's structure of level %u is not in the log", left,
+			       level);
+	}
+}

@@ -23,6 +23,7 @@ SUBJECT(ept_virtualization_exception,
 #define NEEDS	  "vmx vmx_allowed ept ept_4level invept ept_violation_ve"
 #define VECTOR_VE 20
 #define INDEX	  3
+#define OFFSET	  0x358
 
 /* "Format of the Virtualization-Exception Information Area". */
 struct area {
@@ -82,18 +83,20 @@ TEST(a_violation_becomes_an_exception_that_describes_itself,
 	volatile struct area *area;
 	struct l2_page page;
 	struct l2 *l2 = start(&page, &area);
-	struct access read = read_access(page.linear, 8), write = write_access(page.linear, 8, 1);
+	gpa_t gpa = gpa_plus(page.gpa, OFFSET);
+	struct access read = read_access(linear_plus(page.linear, OFFSET), 8);
+	struct access write = write_access(linear_plus(page.linear, OFFSET), 8, 1);
 	struct l2_outcome outcome;
 
 	second_allow(&l2->second, page.gpa, PT, 0, SECOND_FLUSH);
 	outcome = l2_attempt(l2, read);
 	expect(is_ve(&outcome), "vector %u, exited %u", outcome.outcome.vector, outcome.exited);
-	expect_area(area, read, page.gpa, FINAL_READ);
+	expect_area(area, read, gpa, FINAL_READ);
 	area->busy = 0;
 	second_allow(&l2->second, page.gpa, PT, SECOND_READ, SECOND_FLUSH);
 	outcome = l2_attempt(l2, as_user(write));
 	expect(is_ve(&outcome), "vector %u, exited %u", outcome.outcome.vector, outcome.exited);
-	expect_area(area, write, page.gpa, FINAL_WRITE | EPT_VIOLATION_READABLE);
+	expect_area(area, write, gpa, FINAL_WRITE | EPT_VIOLATION_READABLE);
 }
 
 TEST(the_area_holds_the_eptp_index, "#VE stores the VMCS's EPTP index into the information area",
@@ -119,7 +122,7 @@ TEST(a_violation_by_a_walk_becomes_an_exception,
 	volatile struct area *area;
 	struct l2_page page;
 	struct l2 *l2 = start(&page, &area);
-	struct access read = read_access(page.linear, 8);
+	struct access read = read_access(linear_plus(page.linear, OFFSET), 8);
 
 	for (unsigned structure = PT; structure < PML4; structure++) {
 		gpa_t gpa = GPA(page.entry_gpa[structure]);

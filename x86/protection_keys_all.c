@@ -20,21 +20,19 @@ SUBJECT(protection_keys_all, "each key after WRPKRU, and each instruction under 
 #define MANUAL "SDM Vol. 3, \"Protection Keys\""
 #define TAG    91
 
-static struct subject map_key(unsigned key)
+static struct subject map_key(enum level level, unsigned key)
 {
-	return map_subject(PT, P | RW | US | entry_key(key), TAG);
+	return map_subject(level, P | RW | US | entry_key(key), TAG);
 }
 
 /* The key's rights change, with its translations cached; those of all others are the opposite. */
-TEST(wrpkru_takes_effect_for_every_key,
-     "WRPKRU decides on the next user access to a page with any key, whatever is cached", MANUAL,
-     "pku")
+static void try_every_key(enum level level)
 {
 	static const uint8_t order[] = {0, 1, 0, 2, 0, 3, 2, 1, 3, 0};
 
 	set_cr4(CR4_PKE);
 	for (unsigned key = 1; key < PROTECTION_KEYS; key++) {
-		struct subject subject = map_key(key);
+		struct subject subject = map_key(level, key);
 
 		for (unsigned i = 0; i < COUNT_OF(order); i++) {
 			uint32_t others = order[i] ? 0 : ~key_rights(key, 3) & ~key_rights(0, 3);
@@ -45,7 +43,29 @@ TEST(wrpkru_takes_effect_for_every_key,
 				as_user(write_access(subject.target, 8, frame_word(TAG))));
 			expect_as_modelled(as_user(read_access(subject.target, 8)));
 		}
+		release_pages();
 	}
+}
+
+TEST(wrpkru_takes_effect_for_every_key,
+     "WRPKRU decides on the next user access to a page with any key, whatever is cached", MANUAL,
+     "pku")
+{
+	try_every_key(PT);
+}
+
+TEST(wrpkru_takes_effect_for_every_key_of_2_mbyte_pages,
+     "WRPKRU decides on the next user access to a 2-MByte page with any key, whatever is cached",
+     MANUAL, "pku")
+{
+	try_every_key(PD);
+}
+
+TEST(wrpkru_takes_effect_for_every_key_of_1_gbyte_pages,
+     "WRPKRU decides on the next user access to a 1-GByte page with any key, whatever is cached",
+     MANUAL, "pku pages_1g")
+{
+	try_every_key(PDPT);
 }
 
 /* Once allowed, so that it is cached, then under these rights. */
@@ -53,7 +73,7 @@ static void try_instruction(enum instruction instruction, uint32_t rights, bool 
 {
 	const struct instruction_entry *entry = &instruction_table[instruction];
 	uint64_t compared = entry->reads && entry->writes != NEVER ? ~(uint64_t)PF_W : ~0ull;
-	struct subject subject = map_key(5);
+	struct subject subject = map_key(PT, 5);
 	struct access access =
 		as_user(instruction_access(instruction, subject.page.linear, frame_word(TAG)));
 	struct model_outcome wanted;
@@ -104,7 +124,7 @@ TEST(wrpkru_takes_effect_between_two_pushes,
      MANUAL, "pku")
 {
 	static const uint32_t rights[] = {KEY_ACCESS_DISABLE, KEY_WRITE_DISABLE};
-	struct subject stack = map_key(STACK_KEY);
+	struct subject stack = map_key(PT, STACK_KEY);
 	struct page code = map_page(P | RW | US);
 	struct access access = as_user(fetch_access(code.linear));
 
