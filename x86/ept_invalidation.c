@@ -129,6 +129,48 @@ TEST(reduced_rights_hold_after_invept,
 	}
 }
 
+/* A copy of one of L2's structures whose entry for the page leads to `next`. */
+static gpa_t copy_structure(const struct l2 *l2, const struct l2_page *page, enum level structure,
+			    gpa_t next)
+{
+	gpa_t copy = frame_alloc();
+	uint64_t *entry;
+
+	memcpy(identity(copy), identity(l2_frame_of(l2, page->table[structure])), PAGE_4K);
+	entry = identity(gpa_plus(copy, page->entry_gpa[structure] % PAGE_4K));
+	*entry = (*entry & ~ENTRY_ADDRESS) | next.value;
+	return copy;
+}
+
+/* EPT leads to another structure of L2's, with others below that lead to another page. */
+static void try_moved_structure(enum level structure, enum second_invalidation how)
+{
+	struct l2 *l2 = start();
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 74);
+	gpa_t next = l2_place(l2, filled_frame(75), PT, false), copy = next;
+
+	expect_l2_read(l2, read_access(page.linear, 8), frame_word(74));
+	expect_l2_read(l2, fetch_access(page.linear), 74);
+	for (unsigned level = PT; level <= structure; level++) {
+		copy = copy_structure(l2, &page, (enum level)level, next);
+		next = level < structure ? l2_place(l2, copy, PT, false) : next;
+	}
+	second_edit(&l2->second, page.table[structure], PT, how, .clear = ENTRY_ADDRESS,
+		    .set = copy.value);
+	expect_l2_read(l2, read_access(page.linear, 8), frame_word(75));
+	expect_l2_read(l2, fetch_access(page.linear), 75);
+}
+
+TEST(structures_are_read_where_ept_leads_after_invept,
+     "after EPT was changed for one of L2's structures, and INVEPT, L2 walks by the new one",
+     MANUAL, NEEDS)
+{
+	for (unsigned structure = PT; structure <= PML4; structure++) {
+		try_moved_structure((enum level)structure, SECOND_FLUSH);
+		try_moved_structure((enum level)structure, SECOND_FLUSH_ALL);
+	}
+}
+
 /* A structure of L2's that loses its rights: cached translations of the page came through it. */
 TEST(reduced_rights_of_a_structure_hold_after_invept,
      "after INVEPT a structure of L2's without R stops the walk, however often it is resumed",

@@ -105,6 +105,20 @@ TEST(cr3_must_be_a_physical_address, "bits of CR3 from MAXPHYADDR on are refused
 	}
 }
 
+TEST(cr3_must_be_a_physical_address_outside_ia_32e_mode,
+     "bits of CR3 from MAXPHYADDR on are refused of guests of 32 bits, unpaged ones too", MANUAL,
+     NEEDS)
+{
+	for (unsigned mode = L2_UNPAGED; mode <= L2_PAE; mode++) {
+		struct guest guest = start(mode);
+
+		for (unsigned bit = maxphyaddr(); bit < 64; bit += bit < 60 ? 5 : 3) {
+			guest.l2->cr3 |= 1ull << bit;
+			expect_refused(&guest, 0, "CR3", guest.l2->cr3);
+		}
+	}
+}
+
 TEST(efer_must_say_what_the_controls_say,
      "LMA that is not the control \"IA-32e mode guest\", LME that is not LMA while paging is on, "
      "and "
@@ -154,6 +168,24 @@ TEST(pdptes_that_are_not_present_are_not_checked, "a PDPTE with P = 0 may hold a
 	expect_l2_read(guest.l2, read_access(guest.page.linear, 4), (uint32_t)frame_word(110));
 	guest.l2->pdpte[used] = ~P;
 	expect_l2_page_fault(guest.l2, read_access(guest.page.linear, 4), 0);
+}
+
+TEST(pdptes_count_under_pae_paging_alone,
+     "PDPTE fields may hold anything for guests that are unpaged, or use another kind of paging",
+     PDPTES, NEEDS)
+{
+	for (unsigned mode = L2_UNPAGED; mode <= L2_4LEVEL; mode++) {
+		struct guest guest;
+
+		if (mode == L2_PAE)
+			continue;
+		guest = start(mode);
+		for (unsigned i = 0; i < 4; i++)
+			guest.l2->pdpte[i] = ~0ull;
+		guest.l2->cr4 |= mode == L2_UNPAGED ? CR4_PAE : 0;
+		expect_l2_read(guest.l2, read_access(guest.page.linear, 4),
+			       (uint32_t)frame_word(110));
+	}
 }
 
 /* A guest without EPT whose CR3 holds an L1-physical address. */

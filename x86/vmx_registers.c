@@ -139,6 +139,8 @@ static void try_bit(struct control control, uint64_t owned, uint64_t page_flags)
 		progress("the bit is %u, its shadow %u, the write %s", real, i >> 1 & 1,
 			 i & 4 ? "differs" : "agrees");
 		*judged = (*judged & ~owned) | (real ? owned : 0);
+		/* The mask is 0 for one entry: each entry goes by what the VMCS holds then. */
+		vmwrite(control.mask, 0);
 		l2_attempt(guest.l2, read_access(guest.code.linear, 1));
 		try_write(&guest, &control, real, i & 2, i & 4);
 		for (unsigned n = 0; n < ACCESS_WAYS; n++)
