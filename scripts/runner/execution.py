@@ -55,7 +55,7 @@ class Execution:
 
         for job, result in made.left_out:
             take(job, result)
-        pool = schedule.Schedule(choice, out, folder, live, take)
+        pool = schedule.Schedule(choice, out, folder, live, take, self._enough)
         try:
             for batch in self._rounds(made.tasks):
                 out.expect(len(batch))
@@ -81,17 +81,26 @@ class Execution:
         else:
             yield tasks
 
+    def _enough(self, result: ImageResult) -> bool:
+        """A guest that never started says nothing about the others."""
+        if not (self.options.fail_fast or self.options.bisect) or result.unlaunched:
+            return False
+        return not result.interrupted and self._fails(result)
+
+    def _fails(self, result: ImageResult) -> bool:
+        found = {case.kind for case in result.cases}
+        doubtful = {kinds.UNEXPECTED, kinds.MISMATCH, kinds.FLAKY} & found
+        return not result.good or bool(self.options.strict and doubtful)
+
     def _status(self, results: Sequence[ImageResult], made: Plan) -> int:
         if interrupted.is_set():
             return 130
         if results and all(r.unlaunched for r in results):
             return 2
         left_out = [result for _, result in made.left_out]
-        if not all(r.good for r in [*results, *left_out]):
+        if any(self._fails(r) for r in [*results, *left_out]):
             return 1
         found = {case.kind for r in results for case in r.cases}
-        if self.options.strict and {kinds.UNEXPECTED, kinds.MISMATCH, kinds.FLAKY} & found:
-            return 1
         return 77 if found <= {kinds.SKIPPED} else 0
 
 

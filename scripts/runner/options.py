@@ -127,6 +127,7 @@ def _add_how(group: "argparse._ArgumentGroup") -> None:
     add("-j", "--jobs", type=positive, default=0, metavar="N", help="images at once (CPUs)")
     add("--repeat", type=positive, default=0, metavar="N", help="run everything N times")
     add("--until-fail", action="store_true", help="repeat until something fails")
+    add("-x", "--fail-fast", action="store_true", help="start nothing more once something failed")
     add(
         "--retry",
         type=positive,
@@ -174,7 +175,11 @@ def _add_judging(group: "argparse._ArgumentGroup") -> None:
         metavar="NEED[,NEED]",
         help="a skip for such a need is a failure; all: every skip is",
     )
-    add("--bisect", action="store_true", help="for git bisect run: 0 good, 1 bad, 125 cannot test")
+    add(
+        "--bisect",
+        action="store_true",
+        help="for git bisect run: 0 good, 1 bad, 125 cannot test; --fail-fast",
+    )
     add("--build", default="", metavar="COMMAND", help="run this in a shell first (for --bisect)")
 
 

@@ -12,6 +12,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from . import result as kinds
 from .failure import describe_case, describe_problems, relative
+from .processes import interrupted
 from .protocol import Report
 from .result import ImageResult
 from .session import Job
@@ -132,10 +133,12 @@ class Output:
         results = sorted(self._results, key=lambda r: (r.image, r.hypervisor, r.repeat))
         summary = Summary(self.terminal, self._verbosity, self._durations)
         summary.show(results, left_out)
-        interrupted = self._total - len(results) + sum(r.interrupted for r in results)
+        cut, waiting = sum(r.interrupted for r in results), self._total - len(results)
+        if interrupted.is_set():
+            cut, waiting = cut + waiting, 0
         seconds = time.monotonic() - self._started
         self.terminal.say(
-            f"{totals(results, left_out, interrupted)} in {seconds:.1f} s; {_logs(folder)}"
+            f"{totals(results, left_out, cut, waiting)} in {seconds:.1f} s; {_logs(folder)}"
         )
 
 

@@ -20,6 +20,7 @@ from .session import Job
 
 _TICK = 0.25
 Recorder = Callable[[Job, ImageResult], None]
+Judge = Callable[[ImageResult], bool]
 
 
 @dataclass
@@ -62,14 +63,23 @@ class Schedule:
     """A pool of threads; each waits for one hypervisor process at a time."""
 
     def __init__(
-        self, choice: Choice, output: Output, folder: Path, live: bool, record: Recorder
+        self,
+        choice: Choice,
+        output: Output,
+        folder: Path,
+        live: bool,
+        record: Recorder,
+        enough: Judge = lambda _result: False,
     ) -> None:
+        """After a result that is `enough` no more machine is started."""
         self.results: List[ImageResult] = []
         self._choice = choice
         self._output = output
         self._folder = folder
         self._live = live
         self._record = record
+        self._is_enough = enough
+        self._enough = threading.Event()
         self._same = _Same()
         self._outers = batch.Pool(folder)
         self._error: Optional[BaseException] = None
@@ -109,7 +119,7 @@ class Schedule:
 
     def _work(self, todo: "queue.SimpleQueue[Task]") -> None:
         try:
-            while not interrupted.is_set() and self._error is None:
+            while not (interrupted.is_set() or self._enough.is_set()) and self._error is None:
                 self._run_task(todo.get_nowait())
         except queue.Empty:
             pass
@@ -182,6 +192,8 @@ class Schedule:
     def _done(self, job: Job, result: ImageResult) -> None:
         self._record(job, result)
         self._output.finished(job, result, self._live)
+        if self._is_enough(result):
+            self._enough.set()
         with self._lock:
             self._same.share(result)
             self.results.append(result)

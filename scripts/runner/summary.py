@@ -106,9 +106,9 @@ class Summary:
 
 
 def totals(
-    results: Sequence[ImageResult], left_out: Sequence[ImageResult], interrupted: int
+    results: Sequence[ImageResult], left_out: Sequence[ImageResult], interrupted: int, waiting: int
 ) -> str:
-    """The last line's counts."""
+    """The last line's counts; the last two: of images that were cut short, and never started."""
     counts = Counter(case.kind for result in results for case in result.cases)
     passed = counts[kinds.PASSED] + counts[kinds.UNEXPECTED]
     red = {kind: n for kind, n in counts.items() if kind not in kinds.GREEN}
@@ -121,6 +121,7 @@ def totals(
     broken = sum(bool(result.problems) for result in [*results, *left_out])
     parts += [f"{_images(broken)} failed as a whole"] if broken else []
     parts += [f"{_images(interrupted)} interrupted"] if interrupted else []
+    parts += [f"{_images(waiting)} not started"] if waiting else []
     return ", ".join(parts)
 
 

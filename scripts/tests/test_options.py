@@ -69,6 +69,18 @@ class Again(Bench):
         count.write_text("", encoding="utf-8")
         self.expect(0, ["2 passed, 0 failed"], "--until-fail", "--repeat", "2")
 
+    def test_fail_fast(self) -> None:
+        self.image("a", ["one"], "sys.exit(1)")  # says nothing about the others
+        self.image("b", ["one", "two"], _GOOD)
+        self.image("c", ["one", "two"], 'boot(2); case(1, "one", "fail"); case(2, "two"); end()')
+        self.image("d", ["one", "two"], _GOOD)
+        self.image("e", ["one", "two"], _GOOD)
+        self.expect(1, ["7 passed, 2 failed"], "-j1")
+        for word in ("-x", "--fail-fast", "--bisect"):
+            out = self.expect(1, ["3 passed, 2 failed", "2 images not started"], "-j1", word)
+            self.assertNotIn("interrupted", out)
+        self.expect(0, ["4 passed, 0 failed"], "-x", "-j1", "d", "e")
+
     def test_durations(self) -> None:
         self.image(
             "image",
