@@ -6,8 +6,8 @@
  * pages (SDM Vol. 3, "4-Level Paging and 5-Level Paging").
  *
  * Caught here: physical addresses truncated to 32 bits, in the page's address or in a table's
- * (QT08, HX02); memory below and above the hole before 4 GBytes mixed up; flags set in the entry 4
- * GBytes below.
+ * (QT08, HX02), or where what was made of a root is looked up by its address; memory below and
+ * above the hole before 4 GBytes mixed up; flags set in the entry 4 GBytes below.
  */
 #include "test.h"
 
@@ -216,4 +216,31 @@ TEST(entries_of_the_second_level_lead_above_4_gbytes,
 	for (unsigned i = 0; i < PAGE_4K / 8; i++)
 		expect(!((volatile uint64_t *)identity(GPA(FREE_FROM)))[i],
 		       "the frame 4 GBytes below was written at 0x%x", 8 * i);
+}
+
+/* Both are in use by turns. They differ in one PML4E, which leads to frames filled with 1 and 2. */
+TEST(roots_4_gbytes_apart_are_two_address_spaces,
+     "MOV to CR3 of a root 4 GBytes above the current one, or below it, changes the address space",
+     MANUAL, "ram_above_4g ram_at_96m")
+{
+	gpa_t high = GPA(4 * GBYTE + FREE_FROM), low = GPA(FREE_FROM);
+	struct page page = map_page_at(PT, filled_frame(1), P | RW | US), other;
+	unsigned index = (unsigned)(page.entry[PML4] - table_of(page.entry[PML4]));
+	linear_t window = map_covering_page(PT, high);
+	uint64_t *words;
+
+	other = map_page_at_linear(LINEAR(page.linear.value ^ 1ull << 46), PT, filled_frame(2),
+				   P | RW | US);
+	words = identity(copy_root());
+	memcpy(identity(low), words, PAGE_4K);
+	words[index] = *other.entry[PML4];
+	copy_to(window, words);
+	for (unsigned i = 0; i < 6; i++) {
+		load_root(i & 1 ? high : low);
+		expect_read(read_access(page.linear, 8), frame_word(i & 1 ? 2 : 1));
+		expect_read(as_user(fetch_access(page.linear)), i & 1 ? 2 : 1);
+		if (i < 3)
+			load_root(image_root());
+	}
+	load_root(image_root());
 }

@@ -147,3 +147,52 @@ TEST(string_io_over_a_border_is_done_up_to_the_violation,
 		       first[before - 1], in8(SERIAL_SCRATCH));
 	}
 }
+
+/* Every reference of L2 to its memory is one of user mode to nested tables (APM Vol. 2, "Nested
+ * Table Walk"), as the last one of an emulated instruction is. */
+TEST(string_io_of_any_level_is_a_user_access_to_nested_tables,
+     "INS and OUTS of CPL 0 and 3 need U/S in each nested entry that translates the page",
+     "APM Vol. 2, \"Nested Table Walk\"", NEEDS " svm")
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL, .alone = ALONE_PAGE);
+	struct l2_page page = l2_map(l2, PT, ALL, TAG);
+
+	for (int level = PT; level <= PML4; level++) {
+		for (unsigned turn = 0; turn < 2; turn++) {
+			second_edit(&l2->second, page.gpa, (enum level)level, SECOND_NO_FLUSH,
+				    .clear = turn ? 0 : US, .set = turn ? US : 0);
+			try_all(l2, &page);
+		}
+	}
+}
+
+/* What L2 has set since its last port access, here by the VM entry. */
+static void try_settings(struct l2 *l2, struct l2_page *page)
+{
+	for (unsigned own = 0; own < 4; own++) {
+		l2_write_entry(l2, page, PT,
+			       page->gpa.value | P | (own & 1 ? RW : 0) | (own & 2 ? US : 0));
+		try_all(l2, page);
+		for (int i = FIRST_PORT_INSTRUCTION; i <= (int)LAST_PORT_INSTRUCTION; i++) {
+			struct access access =
+				port_access((enum instruction)i, page->linear, false);
+
+			expect_l2_as_modelled(l2, with_ac(access));
+		}
+	}
+}
+
+TEST(string_io_goes_by_the_settings_of_l2,
+     "INS and OUTS go by L2's CR0.WP and CR4.SMAP of the moment, not by earlier ones",
+     "SDM Vol. 3, \"Determination of Access Rights\"", NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, ALL, TAG);
+	const uint64_t wp = CR0_WP, smap = has(FEATURE_smap) ? CR4_SMAP : 0;
+
+	for (unsigned setting = 0; setting < 8; setting++) {
+		l2->cr0 = (setting & 1) ? l2->cr0 | wp : l2->cr0 & ~wp;
+		l2->cr4 = (setting & 2) ? l2->cr4 | smap : l2->cr4 & ~smap;
+		try_settings(l2, &page);
+	}
+}

@@ -9,7 +9,8 @@
  * Caught here, in shadow pagers that trap stores to upper tables: what is guessed from the past. A
  * store that is no usual one for tables is let through by giving up the shadow of the table, but
  * emulated when the same instruction traps there again, and then forgotten (KS25, KS28); a table
- * with many stores in a row is taken for data, its shadow kept (KS13, XS25).
+ * with many stores in a row is taken for data, its shadow kept (KS13, XS25). The shadow of a page
+ * is taken for that of a table over the same frame (KS29).
  *
  * So nothing that an emulator may be needed for stands between two stores, not even a flush: the
  * first changes an ignored bit, which needs none. Not checked: other aliases, 16-byte stores and
@@ -164,6 +165,44 @@ TEST(page_beside_one_under_an_entry_written_again_is_followed,
 		try_page_beside((enum level)level, false);
 		try_page_beside((enum level)level, true);
 	}
+}
+
+/* The entry leads to a 2-MByte page with FIRST, or to a table in that page's first frame, whose
+ * pages hold SECOND: used as one, then changed to the other by an instruction that trapped there
+ * before. */
+static void try_in_place(uint64_t page, uint64_t table, struct scene *scene, unsigned turn)
+{
+	const struct store_method *sgdt = &store_methods[STORE_SGDT];
+	const bool to_table = turn & 1;
+	linear_t linear = scene->page.linear;
+	linear_t beside = linear_plus(linear, (turn + 1) * 16 * PAGE_4K); /* not used so far */
+	uint64_t from = to_table ? page : table, to = to_table ? table : page;
+
+	store_by_method(scene->alias, from, sgdt);
+	invalidate(linear, MOV_CR3);
+	for (unsigned i = 0; i < 2; i++) {
+		expect_as_modelled(write_access(linear, 1, 0xb8));
+		store_by_method(scene->alias, i ? to : from ^ IGNORED, sgdt);
+	}
+	invalidate(linear, MOV_CR3);
+	expect_read(read_access(beside, 8), frame_word(to_table ? SECOND : FIRST));
+	expect_read(read_access(linear, 8), frame_word(to_table ? SECOND : FIRST));
+	expect_as_modelled(write_access(linear, 1, 0xb8));
+}
+
+TEST(page_and_table_over_one_frame_written_again_are_followed,
+     "An entry that the same SGDT makes a table over its page's frame, or a page: all is as it "
+     "says",
+     MANUAL, "")
+{
+	struct scene scene = make_scene(PD);
+	gpa_t block = frames_alloc(PAGE_2M), pages = GPA(scene.value[1] & ENTRY_ADDRESS);
+	const uint64_t table = block.value | ALL | A | D, page = table | PS;
+
+	memcpy(identity(block), identity(pages), PAGE_4K);
+	frame_fill(gpa_plus(block, INDEX * PAGE_4K), 128 * PAGE_4K, FIRST);
+	for (unsigned turn = 0; turn < 4; turn++)
+		try_in_place(page, table, &scene, turn);
 }
 
 /* Entries in a row, each for a way of its own; the first `count` of them are edited. */
