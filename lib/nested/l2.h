@@ -28,10 +28,19 @@ struct outcome l2_exception_outcome(const struct l2 *l2, const struct l2_exit *e
 void l2_translate(const struct l2 *l2, struct model_l2_answer *answer,
 		  const struct model_second_level *second, const struct model_access *access);
 
-/* l2_attempt() as the machine makes it, and as a hypervisor with a bug does (wrongly.c), which has
- * to hear of each new L2. */
+/* L2's first address space, with its stubs mapped. */
+void l2_first_space(struct l2 *l2);
+
+/* l2_attempt() as the machine makes it. */
 struct l2_outcome l2_attempt_rightly(struct l2 *l2, struct access access);
-struct l2_outcome l2_attempt_wrongly(struct l2 *l2, struct access access);
-void l2_starts_wrongly(void);
+
+/* A hypervisor with a bug, which is asked instead (wrongly.c); NULL: none. */
+struct l2_run;
+struct l2_hooks {
+	struct l2_outcome (*attempt)(struct l2 *l2, struct access access);
+	void (*run_steps)(struct l2 *l2, const struct access *steps, unsigned count,
+			  struct l2_run *run);
+};
+extern const struct l2_hooks *l2_hooks;
 
 #endif

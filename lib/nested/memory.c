@@ -9,8 +9,6 @@
  */
 #include "nested/l2.h"
 
-#include "check/report.h"
-#include "cpu/control.h"
 #include "cpu/features.h"
 #include "libc/string.h"
 #include "mem/frames.h"
@@ -24,12 +22,9 @@
 #define ALONE_BIT	 39
 #define ALONE_BIT_5LEVEL 48
 #define ENTRIES		 512
-#define CR4_OSFXSR	 (1ull << 9)
 #define TABLE_FLAGS	 (P | RW | US | A)
 
 extern const char _user[], _user_end[];
-
-static struct l2 l2_of_case;
 
 const struct paging_format *l2_format(const struct l2 *l2)
 {
@@ -231,6 +226,19 @@ struct l2_page l2_map(struct l2 *l2, enum level level, uint64_t flags, uint32_t 
 	return page;
 }
 
+void l2_first_space(struct l2 *l2)
+{
+	bool alone = l2->mode != L2_PAE && l2->options.alone;
+
+	if (l2->mode != L2_UNPAGED) {
+		l2->root_frame = frame_alloc();
+		l2->root = l2_place(l2, l2->root_frame, l2->options.second_of_tables,
+				    alone && l2->options.alone == l2_format(l2)->top);
+		l2->cr3 = l2->root.value;
+	}
+	map_code(l2);
+}
+
 void l2_new_space(struct l2 *l2)
 {
 	l2->root_frame = frame_alloc();
@@ -239,49 +247,4 @@ void l2_new_space(struct l2 *l2)
 	l2->pages = 0;
 	memset(l2->pdpte, 0, sizeof(l2->pdpte));
 	map_code(l2);
-}
-
-static void set_control_registers(struct l2 *l2)
-{
-	l2->cr0 = CR0_PE | (l2->mode == L2_UNPAGED ? 0 : CR0_PG | CR0_WP);
-	l2->cr4 = CR4_OSFXSR | (l2->mode == L2_32BIT ? CR4_PSE : 0);
-	if (l2->mode >= L2_PAE) {
-		l2->cr4 |= CR4_PAE;
-		l2->efer = has(FEATURE_nx) ? EFER_NXE : 0;
-	}
-	if (l2_is_64bit(l2))
-		l2->efer |= EFER_LME | EFER_LMA;
-	if (l2->mode == L2_5LEVEL)
-		l2->cr4 |= CR4_LA57;
-}
-
-static const struct nested_backend *backend(void)
-{
-	return has(FEATURE_svm) ? nested_svm : &nested_vmx;
-}
-
-struct l2 *l2_start_with(enum l2_mode mode, struct l2_options options)
-{
-	struct l2 *l2 = &l2_of_case;
-
-	memset(l2, 0, sizeof(*l2));
-	l2->mode = mode;
-	l2->options = options;
-	l2->backend = backend();
-	if (!l2->backend)
-		end_case_skipped("vmx", "not offered here: VMX or SVM that the suite can use");
-	set_control_registers(l2);
-	l2->backend->start(l2);
-	if (mode != L2_UNPAGED) {
-		bool alone = options.alone && options.alone == l2_format(l2)->top;
-
-		l2->root_frame = frame_alloc();
-		l2->root = l2_place(l2, l2->root_frame, options.second_of_tables,
-				    alone && mode != L2_PAE);
-		l2->cr3 = l2->root.value;
-	}
-	map_code(l2);
-	if (processor_event_hook)
-		l2_starts_wrongly();
-	return l2;
 }

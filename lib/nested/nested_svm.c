@@ -9,7 +9,6 @@
 #include "cpu/control.h"
 #include "cpu/features.h"
 #include "mem/frames.h"
-#include "nested/shadow_svm.h"
 #include "paging/entry.h"
 #include "paging/format_npt.h"
 #include "paging/space.h"
@@ -79,10 +78,8 @@ static void start(struct l2 *l2)
 	l2->vendor = &guest;
 	if (l2->options.tag)
 		guest.vmcb->control.guest_asid = l2->options.tag;
-	if (l2->options.shadow) {
-		shadow_svm_start(l2);
-		return;
-	}
+	if (l2->options.shadow)
+		return; /* shadow_svm_start() follows */
 	prepare_second_level(l2);
 	guest.vmcb->control.np_enable = VMCB_NP_ENABLE;
 	guest.vmcb->control.n_cr3 = l2->second.model.root;
@@ -102,8 +99,8 @@ static void load_guest(struct l2 *l2, const struct l2_registers *registers)
 	guest.vmcb->state.rip = registers->rip;
 	guest.vmcb->state.rsp = registers->rsp;
 	guest.vmcb->state.rflags = registers->rflags;
-	if (l2->options.shadow)
-		shadow_svm_load(l2);
+	if (guest.load)
+		guest.load(l2);
 }
 
 static void decode_nested_page_fault(struct l2_exit *exit)

@@ -13,6 +13,8 @@ struct nested_svm_guest {
 	struct vmcb *vmcb;
 	uint8_t tlb_control; /* of the next VMRUN; then TLB_CONTROL_NOTHING */
 	bool flush_unasked;  /* at the next VMRUN: what is cached is played (wrongly.c) */
+	/* For the shadow pager, or NULL: the last word on what is loaded for a VMRUN. */
+	void (*load)(struct l2 *l2);
 	/* Events that are not the access's end. Returns true when L2 is to go on; NULL: none. */
 	bool (*handle)(struct l2 *l2, struct general_registers *registers);
 };

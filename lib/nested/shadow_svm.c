@@ -28,19 +28,7 @@ static void flush(const struct l2 *l2, bool needed)
 		svm_guest(l2)->tlb_control = TLB_CONTROL_FLUSH_ALL;
 }
 
-void shadow_svm_start(struct l2 *l2)
-{
-	struct vmcb *vmcb = svm_guest(l2)->vmcb;
-
-	stepping = false;
-	shadow_start(l2);
-	vmcb->control.np_enable = 0;
-	vmcb->control.intercept_cr_writes = 1 << 0 | 1 << 3 | 1 << 4;
-	vmcb->control.intercept_3 |= VMCB_INTERCEPT_3_INVLPG;
-	svm_guest(l2)->handle = shadow_svm_handle;
-}
-
-void shadow_svm_load(struct l2 *l2)
+static void load(struct l2 *l2)
 {
 	struct vmcb_state *state = &svm_guest(l2)->vmcb->state;
 
@@ -114,7 +102,7 @@ static void handle_mov_to_cr(struct l2 *l2, struct vmcb *vmcb,
 		l2->cr4 = value;
 	if (number != 3 || !mov_to_cr3_is_lost(old_cr3 == l2->cr3))
 		flush(l2, shadow_drop_all());
-	shadow_svm_load(l2);
+	load(l2);
 	vmcb->state.rip += at + 3;
 }
 
@@ -131,7 +119,7 @@ static void handle_invlpg(struct l2 *l2, struct vmcb *vmcb,
 	vmcb->state.rip += 3;
 }
 
-bool shadow_svm_handle(struct l2 *l2, struct general_registers *registers)
+static bool handle(struct l2 *l2, struct general_registers *registers)
 {
 	struct vmcb *vmcb = svm_guest(l2)->vmcb;
 
@@ -156,4 +144,17 @@ bool shadow_svm_handle(struct l2 *l2, struct general_registers *registers)
 	default:
 		return false;
 	}
+}
+
+void shadow_svm_start(struct l2 *l2)
+{
+	struct vmcb *vmcb = svm_guest(l2)->vmcb;
+
+	stepping = false;
+	shadow_start(l2);
+	vmcb->control.np_enable = 0;
+	vmcb->control.intercept_cr_writes = 1 << 0 | 1 << 3 | 1 << 4;
+	vmcb->control.intercept_3 |= VMCB_INTERCEPT_3_INVLPG;
+	svm_guest(l2)->load = load;
+	svm_guest(l2)->handle = handle;
 }

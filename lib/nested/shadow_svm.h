@@ -8,13 +8,8 @@
 #include "nested/nested.h"
 #include "svm/svm.h"
 
-/* Makes the VMCB of nested_svm.c's guest one that the shadow pager serves. */
+/* Makes the VMCB of nested_svm.c's guest one that the shadow pager serves: it sets the registers
+ * that L2 really runs with, and handles its exits. */
 void shadow_svm_start(struct l2 *l2);
-
-/* Before L2 is entered: the control registers that it really runs with. */
-void shadow_svm_load(struct l2 *l2);
-
-/* After each exit; true when L2 is to go on. */
-bool shadow_svm_handle(struct l2 *l2, struct general_registers *registers);
 
 #endif

@@ -9,7 +9,6 @@
 #include "cpu/control.h"
 #include "mem/frames.h"
 #include "nested/l2.h"
-#include "nested/wrongly.h"
 #include "paging/entry.h"
 
 struct step {
@@ -45,10 +44,10 @@ static void write_list(struct l2 *l2, const struct access *steps, unsigned count
 void l2_run_steps(struct l2 *l2, const struct access *steps, unsigned count, struct l2_run *run)
 {
 	list_of(l2);
-	if (__builtin_expect(!processor_event_hook, 1))
-		l2_run_steps_rightly(l2, steps, count, run);
+	if (__builtin_expect(!!l2_hooks, 0))
+		l2_hooks->run_steps(l2, steps, count, run);
 	else
-		l2_run_steps_wrongly(l2, steps, count, run);
+		l2_run_steps_rightly(l2, steps, count, run);
 }
 
 void l2_run_steps_rightly(struct l2 *l2, const struct access *steps, unsigned count,

@@ -24,4 +24,8 @@ struct l2_run {
  * in 64-bit mode. The first call maps a page for the list: call it before translations matter. */
 void l2_run_steps(struct l2 *l2, const struct access *steps, unsigned count, struct l2_run *run);
 
+/* The same as the machine does it, whatever hypervisor with a bug is played. */
+void l2_run_steps_rightly(struct l2 *l2, const struct access *steps, unsigned count,
+			  struct l2_run *run);
+
 #endif

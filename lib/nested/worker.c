@@ -23,6 +23,8 @@ extern const struct code access_code[INSTRUCTION_COUNT];
 extern const struct code_32 access_code_32[], access_code_32_end[];
 extern const char _user[], access_user_done[];
 
+const struct l2_hooks *l2_hooks;
+
 static struct code code_of(const struct l2 *l2, enum instruction instruction)
 {
 	const struct code_32 *at = access_code_32;
@@ -138,7 +140,7 @@ struct l2_outcome l2_attempt_rightly(struct l2 *l2, struct access access)
 
 struct l2_outcome l2_attempt(struct l2 *l2, struct access access)
 {
-	if (__builtin_expect(!processor_event_hook, 1))
-		return l2_attempt_rightly(l2, access);
-	return l2_attempt_wrongly(l2, access);
+	if (__builtin_expect(!!l2_hooks, 0))
+		return l2_hooks->attempt(l2, access);
+	return l2_attempt_rightly(l2, access);
 }

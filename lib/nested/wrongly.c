@@ -8,59 +8,14 @@
 #include "paging/format_npt.h"
 #include "sabotage/processor.h"
 
-#define MOST_PATCHES 64
-#define MOST_PASSES  8
-#define OFFSET_BITS  (3ull << 28)
+#define MOST_PASSES 8
+#define OFFSET_BITS (3ull << 28)
 
-static struct patch {
-	uint64_t address, before, value;
-	unsigned bytes;
-	bool keeps_flags;
-} patches[MOST_PATCHES];
-static unsigned patch_count;
 static struct entered {
 	bool known;
 	uint64_t cr0, cr4;
 } last;				      /* L2's registers at the entry before */
 static struct model_l2_answer answer; /* as memory is before the VM entry */
-
-uint64_t read_entry_of(uint64_t address, unsigned bytes)
-{
-	return bytes == 4 ? *(volatile uint32_t *)identity(GPA(address))
-			  : *(volatile uint64_t *)identity(GPA(address));
-}
-
-void write_entry_at(uint64_t address, unsigned bytes, uint64_t value)
-{
-	if (bytes == 4)
-		*(volatile uint32_t *)identity(GPA(address)) = (uint32_t)value;
-	else
-		*(volatile uint64_t *)identity(GPA(address)) = value;
-}
-
-void patch_entry(uint64_t address, unsigned bytes, uint64_t value, bool keeps_flags)
-{
-	uint64_t before;
-
-	if (address >= IDENTITY_MAP_BYTES || patch_count == MOST_PATCHES)
-		return;
-	before = read_entry_of(address, bytes);
-	if (before == value)
-		return;
-	patches[patch_count++] = (struct patch){address, before, value, bytes, keeps_flags};
-	write_entry_at(address, bytes, value);
-}
-
-static void undo_patches(uint64_t flags)
-{
-	while (patch_count) {
-		const struct patch *patch = &patches[--patch_count];
-		uint64_t now = read_entry_of(patch->address, patch->bytes);
-		uint64_t set = patch->keeps_flags ? now & ~patch->value & flags : 0;
-
-		write_entry_at(patch->address, patch->bytes, patch->before | set);
-	}
-}
 
 static uint64_t raw(enum vmcs_field field)
 {
@@ -135,13 +90,13 @@ static uint64_t seen_entry(const struct l2 *l2, const struct model_reference *re
 /* Entries that the walk reached; false where it will reach no more than the last time. */
 static bool patch_rights(const struct l2 *l2)
 {
-	unsigned before = patch_count;
+	unsigned before = patches_made();
 
 	for (unsigned r = 0; r < answer.references; r++)
 		for (unsigned n = 0; n < answer.reference[r].walk.count; n++)
 			patch_entry(answer.reference[r].walk.step[n].address, 8,
 				    seen_entry(l2, &answer.reference[r], n), true);
-	return patch_count != before;
+	return patches_made() != before;
 }
 
 /* L2's own entry, so that a 1-GByte page of the second level is used at a lower offset. */
@@ -231,13 +186,6 @@ static void flush_machine(struct l2 *l2)
 	guest_event_hook = hook;
 }
 
-void l2_starts_wrongly(void)
-{
-	guest_event_hook = l2_caches_event;
-	l2_caches_reset();
-	last.known = false;
-}
-
 /* Bits that decide by what they were at the VM entry before. */
 static void enter_late(struct l2 *l2)
 {
@@ -269,13 +217,13 @@ static void before_access(struct l2 *l2, const struct l2_context *context,
 	patch_offset(l2);
 	if (l2_caches_are_used())
 		l2_caches_before(l2, context, access, &answer);
-	if (l2_caches_are_used() || patch_count || sabotaged(SABOTAGE_l2_caches_nothing))
+	if (l2_caches_are_used() || patches_made() || sabotaged(SABOTAGE_l2_caches_nothing))
 		flush_machine(l2);
 	if (access->instruction >= ORDINARY_INSTRUCTIONS) /* the others flush nothing */
 		l2_caches_event(EVENT_L2_RUNS, 0, &(uint64_t){0});
 }
 
-struct l2_outcome l2_attempt_wrongly(struct l2 *l2, struct access access)
+static struct l2_outcome attempt_wrongly(struct l2 *l2, struct access access)
 {
 	struct l2_context context;
 	struct l2_outcome outcome;
@@ -293,7 +241,7 @@ struct l2_outcome l2_attempt_wrongly(struct l2 *l2, struct access access)
 	l2->cr0 = cr0;
 	l2->cr4 = cr4;
 	guest_event_hook = l2_caches_event;
-	if (patch_count)
+	if (patches_made())
 		flush_machine(l2);
 	undo_patches(l2->second.kind->accessed | l2->second.kind->dirty);
 	if (l2_caches_are_used())
@@ -302,4 +250,14 @@ struct l2_outcome l2_attempt_wrongly(struct l2 *l2, struct access access)
 	if (!outcome.exited && outcome.outcome.vector == VECTOR_PF)
 		falsify_fault_of_guest(&access, &outcome.outcome);
 	return outcome;
+}
+
+void l2_starts_wrongly(void)
+{
+	static const struct l2_hooks hooks = {attempt_wrongly, l2_run_steps_wrongly};
+
+	l2_hooks = &hooks;
+	guest_event_hook = l2_caches_event;
+	l2_caches_reset();
+	last.known = false;
 }

@@ -23,6 +23,11 @@ struct l2_context l2_context_of(const struct l2 *l2);
 /* An entry for the time of a VM entry; afterwards it is what it was, and has the flags that the
  * processor set, if `keeps_flags`. */
 void patch_entry(uint64_t address, unsigned bytes, uint64_t value, bool keeps_flags);
+unsigned patches_made(void); /* since the last undo_patches() */
+void undo_patches(uint64_t flags);
+
+uint64_t read_entry_of(uint64_t address, unsigned bytes);
+void write_entry_at(uint64_t address, unsigned bytes, uint64_t value);
 
 /* Translations that were used and are kept until they are invalidated, or longer. */
 void l2_caches_reset(void);
@@ -34,13 +39,11 @@ void l2_caches_after(const struct l2 *l2, const struct l2_context *context,
 		     const struct model_l2_answer *answer);
 void l2_caches_event(enum processor_event event, uint64_t operand, const uint64_t *descriptor);
 
-/* l2_run_steps() as the machine does it, and with what a hypervisor with a bug loses. */
-void l2_run_steps_rightly(struct l2 *l2, const struct access *steps, unsigned count,
-			  struct l2_run *run);
+/* l2_run_steps() with what a hypervisor with a bug loses. */
 void l2_run_steps_wrongly(struct l2 *l2, const struct access *steps, unsigned count,
 			  struct l2_run *run);
 
-uint64_t read_entry_of(uint64_t address, unsigned bytes);
-void write_entry_at(uint64_t address, unsigned bytes, uint64_t value);
+/* From here on a new L2 runs under it. */
+void l2_starts_wrongly(void);
 
 #endif
