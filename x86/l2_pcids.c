@@ -201,3 +201,29 @@ TEST(invlpg_of_l2_reaches_a_global_page_of_all_pcids,
 {
 	try_operation(by_invlpg, 0, NO_PCID, G, false);
 }
+
+TEST(each_bit_of_a_pcid_keeps_mappings_apart,
+     "L2's roots under PCIDs that differ in one bit each lead to their own frames", BY_L2, NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL, .tag = TAG);
+	uint64_t cr3[PCIDS];
+	struct l2_page page;
+
+	for (unsigned n = 0; n < PCIDS; n++) {
+		if (n)
+			l2_new_space(l2);
+		cr3[n] = l2->cr3;
+		page = l2_map(l2, PT, FLAGS, OLD + n);
+	}
+	l2->cr4 |= CR4_PCIDE | CR4_PGE;
+	for (unsigned bit = 0; bit < 12; bit++) {
+		for (unsigned i = 0; i < 2 * PCIDS; i++) {
+			unsigned n = i % PCIDS;
+
+			l2->cr3 = cr3[n] | (pcids[1] ^ (n ? 1u << bit : 0));
+			expect_l2_read(l2, read_access(page.linear, 8), frame_word(OLD + n));
+			expect_l2_read(l2, fetch_access(page.linear), OLD + n);
+		}
+		second_invalidate(&l2->second, SECOND_FLUSH_ALL);
+	}
+}

@@ -11,14 +11,16 @@
  * Caught here: an error code compared in its lower bits, or before I/D is in it; mask and match
  * taken for each other, or the meaning of bit 14 not turned round; a CR3 that is let through and
  * drops nothing, or is compared with values beyond the count (R25, R40; KN09). Hypervisors ask all
- * this again in software for an L2, and load CR3 for it by another way.
+ * this again in software for an L2, and load CR3 for it by another way. And events that an exit
+ * gives or leaves to the next VM entry although there are none: L2 takes a fault twice.
  *
  * A #PF that is no exit finds no IDT, and what comes of that is one. Not checked: faults whose
  * error code has RSVD or PK.
  */
 #include "test.h"
 
-SUBJECT(vmx_exit_controls, "page-fault error-code mask and match; CR3-target values");
+SUBJECT(vmx_exit_controls,
+	"page-fault error-code mask and match; CR3-target values; events that exits give");
 
 #define FAULTS		   "SDM Vol. 3, \"Other Causes of VM Exits\""
 #define TARGETS		   "SDM Vol. 3, \"CR3-Target Controls\""
@@ -27,6 +29,7 @@ SUBJECT(vmx_exit_controls, "page-fault error-code mask and match; CR3-target val
 #define INVLPG_EXITING	   (1u << 9)
 #define CR3_LOAD_EXITING   (1u << 15)
 #define EXIT_REASON_INVLPG 14
+#define EVENT_VALID	   (1u << 31)
 #define MISC_MSR	   0x485u /* IA32_VMX_MISC; bits 24:16: how many CR3 targets there are */
 
 enum { MISSING, READ_ONLY, SUPERVISOR, NOT_EXECUTABLE, PAGES };
@@ -206,5 +209,72 @@ TEST(an_invlpg_exit_has_the_operands_address,
 		       "reason %llu, qualification 0x%llx instead of 0x%llx",
 		       (unsigned long long)exit.reason, (unsigned long long)exit.qualification,
 		       (unsigned long long)addresses[i]);
+	}
+}
+
+TEST(an_exit_that_is_no_event_gives_none,
+     "after an exit for an exception VM-exit interruption information is invalid for other exits",
+     "SDM Vol. 3, \"Information for VM Exits Due to Vectored Events\"", NEEDS " vmx")
+{
+	static const uint8_t cpuid[] = {0x0f, 0xa2};
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, FLAGS, 0), code = l2_map(l2, PT, FLAGS, 0);
+
+	memcpy(identity(code.frame), cpuid, sizeof(cpuid));
+	for (unsigned i = 0; i < 3; i++) {
+		struct l2_registers registers = {.rip = code.linear.value, .rflags = RFLAGS_FIXED};
+		struct l2_exit exit;
+
+		second_allow(&l2->second, page.gpa, PT, SECOND_ALL, SECOND_FLUSH);
+		expect_l2_completes(l2, read_access(page.linear, 8)); /* it ends in an exception */
+		if (i == 0)
+			second_allow(&l2->second, page.gpa, PT, 0, SECOND_FLUSH);
+		if (i == 1)
+			second_edit(&l2->second, page.gpa, PT, SECOND_FLUSH, .clear = EPT_R);
+		if (i == 2)
+			l2->backend->enter(l2, &registers, &exit);
+		else
+			expect(l2_attempt(l2, read_access(page.linear, 8)).exited, "exit %u", i);
+		expect(!(vmread(VMCS_VM_EXIT_INTERRUPTION_INFORMATION) & EVENT_VALID),
+		       "exit %u for reason %llu: 0x%llx", i,
+		       (unsigned long long)vmread(VMCS_EXIT_REASON),
+		       (unsigned long long)vmread(VMCS_VM_EXIT_INTERRUPTION_INFORMATION));
+	}
+}
+
+/* L2 without an IDT, and a page that EPT does not let be read where it looks for one. */
+TEST(an_injected_event_that_is_lost_is_given_back_once,
+     "after an EPT violation or misconfiguration while an injected event is delivered the exit "
+     "gives the event, and its valid bit is clear for the next VM entry",
+     "SDM Vol. 3, \"Event Injection\"; \"Information for VM Exits That Occur During Event "
+     "Delivery\"",
+     NEEDS)
+{
+	static const uint32_t events[] = {0x80000300 | VECTOR_UD, 0x80000b00 | VECTOR_PF,
+					  0x80000b00 | VECTOR_GP, 0x80000030};
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page idt = l2_map(l2, PT, P | RW | A | D, 0);
+
+	vmwrite(VMCS_GUEST_IDTR_BASE, idt.linear.value);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, PAGE_4K - 1);
+	for (unsigned i = 0; i < 2 * COUNT_OF(events); i++) {
+		struct l2_registers registers = {.rip = idt.linear.value,
+						 .rflags = RFLAGS_FIXED | RFLAGS_IF};
+		uint32_t event = events[i / 2];
+		struct l2_exit exit;
+
+		second_edit(&l2->second, idt.gpa, PT, SECOND_FLUSH, .clear = EPT_RWX,
+			    .set = i & 1 ? EPT_W : 0);
+		vmwrite(VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE, PF_W);
+		vmwrite(VMCS_VM_ENTRY_INTERRUPTION_INFORMATION, event);
+		l2->backend->enter(l2, &registers, &exit);
+		expect(exit.kind == (i & 1 ? L2_MISCONFIGURATION : L2_VIOLATION),
+		       "event 0x%x: exit kind %u, reason 0x%llx", event, exit.kind,
+		       (unsigned long long)exit.reason);
+		expect(vmread(VMCS_IDT_VECTORING_INFORMATION) == event,
+		       "event 0x%llx instead of 0x%x",
+		       (unsigned long long)vmread(VMCS_IDT_VECTORING_INFORMATION), event);
+		expect(!(vmread(VMCS_VM_ENTRY_INTERRUPTION_INFORMATION) & EVENT_VALID),
+		       "event 0x%x is still to be injected", event);
 	}
 }
