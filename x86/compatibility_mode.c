@@ -145,6 +145,7 @@ TEST(missing_entries_fault_with_32_bits_of_cr2,
 			uint64_t good = *page.entry[level];
 
 			write_entry(&page, (enum level)level, good & ~P, MOV_CR3);
+			write_cr2(~0ull); /* of which nothing may stay */
 			try_accesses(LINEAR(linear[i]), i);
 			write_entry(&page, (enum level)level, good, MOV_CR3);
 		}

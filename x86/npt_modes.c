@@ -12,16 +12,17 @@
  * unpaged (QT12); nested tables walked in the guest's mode (QT14, QT15, BX10); entries of the wrong
  * width; PDPTEs read at the wrong address or without translation (KN18, R40).
  *
- * The model judges all modes alike. Not checked: when exactly PDPTEs are read, and what a reserved
- * bit in them does; hosts with 32-bit or PAE paging.
+ * The model judges all modes alike. Not checked: when exactly PDPTEs are read, and a reserved bit
+ * in them found; hosts with 32-bit or PAE paging.
  */
 #include "test.h"
 
 SUBJECT(npt_modes, "nested paging under each paging mode of L2, and PDPTEs");
 
-#define MANUAL "APM Vol. 2, \"Nested Paging\"; \"Nested Table Walk\""
-#define NEEDS  "svm svm_allowed svm_nested_paging nx"
-#define RIGHTS (RW | US | XD)
+#define MANUAL	   "APM Vol. 2, \"Nested Paging\"; \"Nested Table Walk\""
+#define LEGACY_PAE "APM Vol. 2, \"Legacy PAE Mode\" in \"Nested Paging\""
+#define NEEDS	   "svm svm_allowed svm_nested_paging nx"
+#define RIGHTS	   (RW | US | XD)
 
 static void try_accesses(struct l2 *l2, linear_t linear)
 {
@@ -194,6 +195,48 @@ TEST(pdptes_are_read_through_nested_tables,
 	expect_pdpte_fault(l2, fetch_access(page.linear), NPF_W | NPF_U);
 	second_edit(&l2->second, l2->root, PT, SECOND_NO_FLUSH, .set = P | RW | US);
 	expect_l2_as_modelled(l2, read);
+}
+
+/* Refused by VMRUN, which may load PDPTEs; or #PF with RSVD when a walk comes to the PDPTE. */
+static void try_reserved_pdptes(uint64_t reserved)
+{
+	struct l2 *l2 = l2_start(L2_PAE);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 29);
+	unsigned index = (unsigned)(page.linear.value >> 30);
+	volatile uint64_t *pdpte = (volatile uint64_t *)identity(l2->root_frame) + index;
+	uint64_t good = *pdpte;
+
+	for (unsigned bit = 1; bit < 64; bit++) {
+		struct l2_outcome outcome;
+
+		if (!(reserved >> bit & 1))
+			continue;
+		*pdpte = l2->pdpte[index] = good | 1ull << bit;
+		second_invalidate(&l2->second, SECOND_FLUSH_ALL);
+		outcome = l2_attempt(l2, read_access(page.linear, 4));
+		expect(outcome.exited ? outcome.exit.kind == L2_ENTRY_FAILED
+				      : outcome.outcome.vector == VECTOR_PF &&
+						(outcome.outcome.error_code & PF_RSVD),
+		       "bit %u: exited %u, %s, error code 0x%llx", bit, outcome.exited,
+		       vector_name(outcome.outcome.vector),
+		       (unsigned long long)outcome.outcome.error_code);
+	}
+	*pdpte = l2->pdpte[index] = good;
+	second_invalidate(&l2->second, SECOND_FLUSH_ALL);
+	expect_l2_as_modelled(l2, read_access(page.linear, 4));
+}
+
+TEST(bits_2_to_1_and_8_to_5_of_pdptes_are_reserved,
+     "a present PDPTE with one of these bits set translates nothing", LEGACY_PAE, NEEDS)
+{
+	try_reserved_pdptes(0x1e6);
+}
+
+TEST(bits_of_pdptes_beyond_maxphyaddr_are_reserved,
+     "a present PDPTE with one of these bits set, 63 included, translates nothing", LEGACY_PAE,
+     NEEDS)
+{
+	try_reserved_pdptes(~((1ull << maxphyaddr()) - 1));
 }
 
 TEST(pdptes_changed_in_memory_count_after_vmrun,

@@ -249,3 +249,28 @@ TEST(invlpg_of_l2_drops_the_page, "INVLPG in the guest drops the page's translat
 		try_own_flush(change, FLAGS | G, INSTRUCTION_invlpg, 0);
 	}
 }
+
+TEST(an_intercepted_invlpg_gives_its_address,
+     "EXITINFO1 of an intercept of INVLPG is the operand's linear address",
+     "APM Vol. 2, \"INVLPG and INVLPGA\" in \"Decode Assists\"", NEEDS " svm_decode_assists")
+{
+	static const uint64_t offsets[] = {0, 1, 0x9a8, PAGE_4K - 1};
+	struct l2 *l2 = l2_start(L2_4LEVEL, .tag = ASID);
+	struct l2_page page = l2_map(l2, PT, FLAGS, OLD);
+	const linear_t starts[] = {page.linear, LINEAR(0xffff800000123000), LINEAR(0x7fff000)};
+
+	control(l2)->intercept_3 |= VMCB_INTERCEPT_3_INVLPG;
+	for (unsigned i = 0; i < COUNT_OF(starts) * COUNT_OF(offsets); i++) {
+		linear_t at =
+			linear_plus(starts[i / COUNT_OF(offsets)], offsets[i % COUNT_OF(offsets)]);
+		struct l2_outcome outcome =
+			l2_attempt(l2, instruction_access(INSTRUCTION_invlpg, at, 0));
+
+		expect(outcome.exited && outcome.exit.reason == VMEXIT_INVLPG &&
+			       outcome.exit.qualification == at.value,
+		       "exit code 0x%llx, EXITINFO1 0x%llx instead of 0x%llx",
+		       (unsigned long long)outcome.exit.reason,
+		       (unsigned long long)outcome.exit.qualification,
+		       (unsigned long long)at.value);
+	}
+}
