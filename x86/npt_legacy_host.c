@@ -163,7 +163,7 @@ static void try_rights(bool large)
 	}
 }
 
-static void try_host(bool pae, bool large)
+static void start_host(bool pae)
 {
 	if (pae)
 		run_under_pae();
@@ -172,6 +172,11 @@ static void try_host(bool pae, bool large)
 	scene = (struct scene){.vmcb = make_vmcb(), .root = frame_alloc(), .pae = pae};
 	scene.vmcb->control.n_cr3 = scene.root.value;
 	write_nested(nested_entry(CODE, false), frame_alloc().value | ALL);
+}
+
+static void try_host(bool pae, bool large)
+{
+	start_host(pae);
 	try_rights(large);
 }
 
@@ -199,4 +204,31 @@ TEST(nested_tables_of_pae_paging_map_2_mbyte_pages,
      "With the host under PAE paging nested tables map 2-MByte pages", MANUAL, NEEDS " pae")
 {
 	try_host(true, true);
+}
+
+/* Where nothing is translated the code is found there as well, so that the guest ends. */
+static uint32_t enter_untranslated(void)
+{
+	char *memory = identity(GPA(CODE)), before[sizeof(READ)];
+	uint64_t exit;
+
+	memcpy(before, memory, sizeof(READ));
+	memcpy(memory, READ, sizeof(READ));
+	exit = enter(READ);
+	memcpy(memory, before, sizeof(READ));
+	return (uint32_t)exit;
+}
+
+TEST(nested_paging_needs_paging_of_the_host,
+     "VMRUN with nested paging while the host's CR0.PG is 0 ends in VMEXIT_INVALID",
+     "APM Vol. 2, \"Enabling Nested Paging\"", NEEDS)
+{
+	uint32_t exit;
+
+	start_host(false);
+	expect(enter_untranslated() != (uint32_t)VMEXIT_INVALID, "refused under paging");
+	write_cr0(read_cr0() & ~CR0_PG);
+	exit = enter_untranslated();
+	write_cr0(read_cr0() | CR0_PG);
+	expect(exit == (uint32_t)VMEXIT_INVALID, "exit 0x%x", exit);
 }
