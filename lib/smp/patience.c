@@ -12,6 +12,7 @@
 #define PROBES		  16
 #define TURNS_PER_PAUSE	  32
 #define TURNS_PER_LOOK	  256
+#define LEAST_TURNS	  (1u << 20) /* a waiter that gets no host CPU has waited for nobody */
 
 /* CPUID takes a processor or a hypervisor hundreds of ticks. */
 static bool tsc_counts_instructions(void)
@@ -49,5 +50,6 @@ bool patience_left(struct patience *patience)
 	pause();
 	if (patience->turns % TURNS_PER_LOOK)
 		return true;
-	return read_tsc() - patience->start < milliseconds(LONGEST_WAIT_MS);
+	return patience->turns < LEAST_TURNS ||
+	       read_tsc() - patience->start < milliseconds(LONGEST_WAIT_MS);
 }

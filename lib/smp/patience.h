@@ -2,7 +2,8 @@
  *
  * Waiting for another processor, never for ever. Time is the TSC's: some ten seconds where it runs
  * at a processor's usual rate, and some seconds where it counts an interpreter's instructions. A
- * host with a single CPU may run the other processor much later, which is no fault of anybody.
+ * host with a single CPU may run the other processor much later, which is no fault of anybody: on
+ * a busy one the waiter does not run either, so it has to have taken many turns, too.
  */
 #ifndef SMP_PATIENCE_H
 #define SMP_PATIENCE_H

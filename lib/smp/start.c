@@ -19,7 +19,8 @@
 #define DOUBLE_FAULT_TOP (12 * KBYTE)
 #define INTERRUPTS_TOP	 (16 * KBYTE)
 #define LOW_MEMORY_END	 0xa0000
-#define ALL_TRIES	 2 /* the manual's algorithm sends SIPI twice */
+#define ALL_TRIES	 2     /* the manual's algorithm sends SIPI twice */
+#define LEAST_TURNS	 20000 /* of waiting: on a busy host nobody runs for a while */
 
 extern const char processor_trampoline[], processor_trampoline_end[], processor_found[],
 	processor_word_segment[];
@@ -118,14 +119,14 @@ static unsigned arrived(unsigned wanted)
 	return number;
 }
 
-/* Until all have arrived, or it took so long. */
+/* Until all have arrived, or it took so long, of which this processor ran a part. */
 static bool wait_for_arrivals(unsigned wanted, unsigned ms)
 {
 	uint64_t start = read_tsc();
 
-	while (arrived(wanted) < wanted) {
+	for (unsigned turns = 0; arrived(wanted) < wanted; turns++) {
 		pause();
-		if (read_tsc() - start > milliseconds(ms))
+		if (turns >= LEAST_TURNS && read_tsc() - start > milliseconds(ms))
 			return false;
 	}
 	return true;

@@ -232,7 +232,8 @@ def _read_known(reader: _Reader) -> Known:
     if versions and not all(_VERSIONS.fullmatch(part) for part in re.split(",| or ", versions)):
         form = "'<8.0' or '>=7,<9 or >=10'"
         raise reader.error("versions", f"'{versions}' is not of the form {form}")
-    avoid, sometimes = reader.flag("avoid"), reader.flag("sometimes")
+    message = reader.text("message", "")
+    avoid, sometimes = reader.flag("avoid"), reader.flag("sometimes") or bool(message)
     if avoid and sometimes:
         raise reader.error("sometimes", "'sometimes' is for cases that are tried, not with 'avoid'")
     return Known(
@@ -244,6 +245,7 @@ def _read_known(reader: _Reader) -> Known:
         avoid=avoid,
         sometimes=sometimes,
         most_cpus=reader.number("most_cpus", 0),
+        message=message,
     )
 
 

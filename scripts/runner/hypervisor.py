@@ -90,9 +90,12 @@ class Known:
     avoid: bool = False  # not even tried: the guest skips it, since it would only hang
     sometimes: bool = False  # it passes at times too (by seed, by timing): then that is no news
     most_cpus: int = 0  # only with so many processors or fewer; 0 with any number
+    message: str = ""  # only failures whose message contains it; passes are no news then
 
-    def applies(self, case: str, version: str, cpus: int) -> bool:
-        """Does it speak about `image/case` in this version on this host?"""
+    def applies(self, case: str, version: str, cpus: int, message: str) -> bool:
+        """Does it speak about `image/case` in this version on this host, which said so much?"""
+        if self.message not in message:
+            return False
         if self.host_file and not os.path.exists(self.host_file):
             return False
         if 0 < self.most_cpus < cpus:

@@ -271,10 +271,10 @@ def apply_required(result: ImageResult, required: Sequence[str]) -> None:
             case.was, case.kind = case.kind, MISSING
 
 
-def apply_known(result: ImageResult, entry_of: Callable[[str], Optional[Known]]) -> None:
+def apply_known(result: ImageResult, entry_of: Callable[[str, str], Optional[Known]]) -> None:
     """Marks failures that the adapter lists as known, and listed ones that pass and never do."""
     for case in result.cases:
-        known = entry_of(case.name)
+        known = entry_of(case.name, case.text)
         if known is None:
             continue
         avoided = known.avoid and case.kind == SKIPPED and case.text.startswith(_AVOIDED)

@@ -109,12 +109,12 @@ class Job:
         names = [case.name for case in self.image.cases]
         return sum(1 << at for at, name in enumerate(names) if name in self.options.omitted)
 
-    def known(self, case: str) -> Optional[Known]:
+    def known(self, case: str, message: str = "") -> Optional[Known]:
         """The adapter's entry about a case; it names the image, or an entry of unittests.cfg."""
         names = {f"{self.entry.name}/{case}", f"{self.image.name}/{case}"}
         version, cpus = self.version, self.entry.cpus
         for known in self.adapter.known:
-            if any(known.applies(name, version, cpus) for name in names):
+            if any(known.applies(name, version, cpus, message) for name in names):
                 return known
         return None
 

@@ -27,6 +27,12 @@ class Sometimes(Bench):
         self.assertIn("known on fake: with half of the seeds\n    image/two (failed)", out)
         self.assertNotIn("unexpected", out)
 
+    def test_failures_with_a_message(self) -> None:
+        for message, status, counts in (("right", 1, "1 failed"), ("went wrong", 0, "1 known")):
+            text = f"[[known]]\ncase = '*/*'\nreason = 'x'\nmessage = '{message}'"
+            self.adapter("fake", text)
+            self.assertNotIn("unexpected", self.expect(status, [counts], "--strict"))
+
     def test_only_where_the_case_is_tried(self) -> None:
         text = "[[known]]\ncase = 'image/*'\nreason = 'x'\nsometimes = true\navoid = true"
         self.adapter("fake", text)
