@@ -244,3 +244,42 @@ TEST(roots_4_gbytes_apart_are_two_address_spaces,
 	}
 	load_root(image_root());
 }
+
+/* The tables that translate one L2-physical address, copied, with another page at their end. */
+static uint64_t *copy_second_level(const struct l2 *l2, gpa_t gpa, gpa_t frame)
+{
+	uint64_t *upper = NULL, *root = NULL;
+
+	for (int level = PML4; level >= PT; level--) {
+		const uint64_t *entry = second_entry(&l2->second, gpa, (enum level)level);
+		uint64_t *table = identity(frame_alloc());
+
+		memcpy(table, table_of(entry), PAGE_4K);
+		if (upper)
+			*upper = (*upper & ~ENTRY_ADDRESS) | gpa_of(table).value;
+		else
+			root = table;
+		upper = table + (entry - table_of(entry));
+	}
+	*upper = (*upper & ~ENTRY_ADDRESS) | frame.value;
+	return root;
+}
+
+TEST(second_levels_4_gbytes_apart_are_two,
+     "L2 runs by the EPT or nested tables that its entry names, though another's root lies 4 "
+     "GBytes away",
+     "SDM Vol. 3, \"Extended-Page-Table Pointer (EPTP)\"; APM Vol. 2, \"Enabling Nested Paging\"",
+     "second_level ram_above_4g ram_at_96m")
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 61);
+	gpa_t low = GPA(FREE_FROM), high = GPA(4 * GBYTE + FREE_FROM);
+	linear_t window = map_covering_page(PT, high);
+
+	copy_to(window, copy_second_level(l2, page.gpa, filled_frame(62)));
+	memcpy(identity(low), identity(GPA(l2->second.model.root)), PAGE_4K);
+	for (unsigned turn = 0; turn < 6; turn++) {
+		move_second_level(l2, turn & 1 ? high : low);
+		expect_l2_read(l2, read_access(page.linear, 8), frame_word(turn & 1 ? 62 : 61));
+	}
+}

@@ -168,6 +168,7 @@ TEST(address_of_the_device_may_be_memory_for_l2,
 			expect_l2_read(l2, access, 0x11);
 		expect(*word == (way & 1 ? 0x44 : 0x11), "memory holds 0x%x", *word);
 		expect(*priority_register() == 0x20, "the device holds 0x%x", *priority_register());
+		expect_l2_as_modelled(l2, access);
 	}
 	*priority_register() = 0;
 }

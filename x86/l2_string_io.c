@@ -62,6 +62,24 @@ TEST(rights_of_the_second_level_hold_for_string_io,
 	}
 }
 
+/* All bits of the address are told, of the page's first byte or another (SDM Vol. 3,
+ * "Guest-Physical Address"; EXITINFO2). */
+TEST(violations_of_string_io_tell_the_byte,
+     "A violation by INS or OUTS tells the L2-physical address of the operand, not of its page",
+     MANUAL, NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, ALL, TAG);
+
+	second_allow(&l2->second, page.gpa, PT, 0, SECOND_FLUSH);
+	for (int i = FIRST_PORT_INSTRUCTION; i <= (int)LAST_PORT_INSTRUCTION; i++)
+		for (unsigned offset = 0x120; offset < PAGE_4K; offset += 0x340)
+			expect_l2_violation(l2,
+					    port_access((enum instruction)i,
+							linear_plus(page.linear, offset), false),
+					    gpa_plus(page.gpa, offset));
+}
+
 TEST(walks_for_string_io_are_violations_of_the_structure,
      "a walk for INS or OUTS that may not use one of L2's structures names that structure", MANUAL,
      NEEDS)

@@ -36,8 +36,13 @@ void frames_init(const struct memory_range *found, unsigned count)
 	for (unsigned i = 0; i < range_count; i++) {
 		uint64_t start = ranges[i].start.value, end = start + ranges[i].bytes;
 
+		/* Beyond the 2 MBytes with the image: there is no memory from 640 KBytes on, so
+		 * that no hypervisor backs them by a large page, and tables would never be in one.
+		 */
 		start = align_up(start < image_end ? image_end : start, PAGE_4K);
 		end = smaller(end, IDENTITY_MAP_BYTES) & ~(PAGE_4K - 1);
+		if (align_up(start, PAGE_2M) + TOO_FEW_LEFT < end)
+			start = align_up(start, PAGE_2M);
 		if (start < end && end - start > high - low) {
 			low = start;
 			high = end;
