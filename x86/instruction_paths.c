@@ -25,7 +25,7 @@ SUBJECT(instruction_paths, "stack, string, x87 and segment instructions at CPL 3
 #define TAIL	0x400 /* there: the way back */
 
 /* Registers that get the operand's address, less `offset`; RSI and RDI get the area's otherwise. */
-enum { DI = 1, SI = 2, BX = 4, BP = 8, SP = 16 };
+enum { DI = 1, SI = 2, BX = 4, BP = 8, SP = 16, MOFFS = 32 /* behind the opcode */ };
 /* What the operand holds: zeroes, the way back as a pointer, flags for POPF, what IRET pops; or it
  * is not to be completed, since that needs more. */
 enum content { ZEROES, POINTER, FLAGS, FRAME, NEVER_COMPLETED };
@@ -39,16 +39,15 @@ struct row {
 	enum content content;
 };
 
-#define CODE(...)                         \
-	sizeof((uint8_t[]){__VA_ARGS__}), \
-	{                                 \
-		__VA_ARGS__               \
-	}
 /* clang-format off */
+#define CODE(...) sizeof((uint8_t[]){__VA_ARGS__}), {__VA_ARGS__}
 static const struct row rows[] = {
 	{"xlat", 1, CODE(0xd7), BX, .writes = false},
 	{"cmps, through RSI", 8, CODE(0x48, 0xa7), SI, .writes = false},
 	{"cmps, through RDI", 8, CODE(0x48, 0xa7), DI, .writes = false},
+	{"scas", 8, CODE(0x48, 0xaf), DI, .writes = false},
+	{"mov of moffs, from", 8, CODE(0x48, 0xa1), MOFFS, .writes = false},
+	{"mov of moffs, to", 8, CODE(0x48, 0xa3), MOFFS, .writes = true},
 	{"movs, from", 8, CODE(0x48, 0xa5), SI, .writes = false},
 	{"cmovz", 8, CODE(0x48, 0x0f, 0x44, 0x07), DI, .writes = false},
 	{"lfs", 6, CODE(0x0f, 0xb4, 0x07), DI, .writes = false},
@@ -70,6 +69,7 @@ static const struct row rows[] = {
 	{"maskmovdqu", 16, CODE(0x66, 0x0f, 0x76, 0xc0, 0x66, 0x0f, 0xf7, 0xc0), DI, .writes = true},
 	{"maskmovq", 8, CODE(0x0f, 0x76, 0xc0, 0x0f, 0xf7, 0xc0, 0x0f, 0x77), DI, .writes = true},
 	{"enter with frame pointers", 16, CODE(0xc8, 0, 0, 3), BP, -16, .moves_stack = true},
+	{"enter with its own frame pointer", 16, CODE(0xc8, 0, 0, 1), SP, -16, .writes = true, .moves_stack = true},
 	{"leave", 8, CODE(0xc9), BP, .moves_stack = true},
 	{"ret", 8, CODE(0xc3), SP, .moves_stack = true, .content = POINTER},
 	{"ret and release", 8, CODE(0xc2, 8, 0), SP, .moves_stack = true, .content = POINTER},
@@ -89,8 +89,7 @@ static const struct row rows[] = {
 static const struct row far_rows[] = {
 	{"far ret", 16, CODE(0x48, 0xcb), SP, .moves_stack = true, .content = FRAME},
 	{"iret", 40, CODE(0x48, 0xcf), SP, .moves_stack = true, .content = FRAME},
-	{"stores of a far call", 8, CODE(0xff, 0x1e), SP, -8, .writes = true, .moves_stack = true,
-	 .content = NEVER_COMPLETED},
+	{"stores of a far call", 8, CODE(0xff, 0x1e), SP, -8, .writes = true, .moves_stack = true, .content = NEVER_COMPLETED},
 };
 static const struct row environment[] = {
 	{"fldenv", 28, CODE(0xd9, 0x27, 0xdb, 0xe3), DI, .writes = false},
@@ -131,6 +130,8 @@ static void write_code(const struct scene *scene)
 	}
 	append(&to, zero, sizeof(zero));
 	append(&to, row->code, row->count);
+	if (row->pointers & MOFFS)
+		append(&to, &pointer, 8);
 	append(&to, &back, 8);
 	memcpy((uint8_t *)identity(scene->code.frame) + TAIL, &back, 8);
 	memcpy((uint8_t *)identity(scene->code.frame) + AREA, far_pointer, sizeof(far_pointer));

@@ -11,7 +11,7 @@
  * that INVLPG does not bring up to date, or that MOV to CR3 does not (BL01, KS34); roots mixed up;
  * a page that stays as it was when its PDE turns from large page to page table (KS28, KS29).
  *
- * Not checked: what accesses do between an edit and its invalidation; CR0.PG (paging_modes does).
+ * Not checked: what accesses do between an edit and its invalidation.
  */
 #include "test.h"
 
@@ -64,6 +64,28 @@ TEST(a_change_of_pge_drops_everything,
 	try_moved_page(PT, G, CR4_PGE_TWICE);
 	try_moved_page(PD, G, CR4_PGE_TWICE);
 	try_moved_page(PT, 0, CR4_PGE_TWICE);
+}
+
+TEST(each_change_of_pge_drops_everything,
+     "Setting CR4.PGE drops all translations, and so does clearing it", MANUAL, "pge pse")
+{
+	for (unsigned n = 0; n < 4; n++)
+		try_moved_page(n & 1 ? PD : PT, n & 2 ? G : 0, CR4_PGE_ONCE);
+}
+
+TEST(turning_paging_off_drops_everything,
+     "CR0.PG cleared and set again drops all translations, of user mode and global ones too",
+     MANUAL, "pse")
+{
+	for (unsigned n = 0; n < 2; n++) {
+		try_moved_page(PT, 0, CR0_PG_TWICE);
+		try_moved_page(PD, 0, CR0_PG_TWICE);
+		if (!has(FEATURE_pge))
+			return;
+		set_cr4(CR4_PGE);
+		try_moved_page(PT, G, CR0_PG_TWICE);
+		try_moved_page(PD, G, CR0_PG_TWICE);
+	}
 }
 
 TEST(taken_rights_are_gone_after_invlpg,

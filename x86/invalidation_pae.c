@@ -13,7 +13,7 @@
  * stays as it was when its PDE turns from large page to page table (KS28, KS29).
  *
  * Not checked: what accesses do between an edit and its invalidation; PDPTEs edited in memory
- * (pdpte_registers does); CR0.PG (paging_modes does).
+ * (pdpte_registers does).
  */
 #include "test.h"
 
@@ -72,6 +72,30 @@ TEST(a_change_of_pge_drops_everything,
 	try_moved_page(PT, G, CR4_PGE_TWICE);
 	try_moved_page(PD, G, CR4_PGE_TWICE);
 	try_moved_page(PT, 0, CR4_PGE_TWICE);
+}
+
+TEST(each_change_of_pge_drops_everything,
+     "Setting CR4.PGE drops all translations, and so does clearing it", MANUAL, "pae pge")
+{
+	run_under_pae();
+	for (unsigned n = 0; n < 4; n++)
+		try_moved_page(n & 1 ? PD : PT, n & 2 ? G : 0, CR4_PGE_ONCE);
+}
+
+TEST(turning_paging_off_drops_everything,
+     "CR0.PG cleared and set again drops all translations, of user mode and global ones too",
+     MANUAL, "pae")
+{
+	run_under_pae();
+	for (unsigned n = 0; n < 2; n++) {
+		try_moved_page(PT, 0, CR0_PG_TWICE);
+		try_moved_page(PD, 0, CR0_PG_TWICE);
+		if (!has(FEATURE_pge))
+			return;
+		set_cr4(CR4_PGE);
+		try_moved_page(PT, G, CR0_PG_TWICE);
+		try_moved_page(PD, G, CR0_PG_TWICE);
+	}
 }
 
 TEST(taken_rights_are_gone_after_invlpg,

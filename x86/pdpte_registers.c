@@ -158,9 +158,12 @@ TEST(reserved_bits_fault_at_mov_to_cr3,
 	set_register_scene(&scene);
 	pdpt = copy_pdpt();
 	entry = identity(pdpt);
-	for (unsigned i = 0; i < PDPTE_REGISTERS; i++) {
+	for (unsigned n = 0; n < 2 * PDPTE_REGISTERS; n++) {
+		unsigned i = n % PDPTE_REGISTERS;
 		uint64_t good = entry[i];
 
+		if (n == PDPTE_REGISTERS && has(FEATURE_nx))
+			set_efer(EFER_NXE); /* PDPTEs have no XD */
 		for (unsigned bit = 0; bit < 64; bit++) {
 			if (!is_reserved(bit))
 				continue;
@@ -204,6 +207,10 @@ TEST(high_reserved_bits_fault_on_use_when_read_on_demand,
      "pae")
 {
 	try_on_demand(32, 63);
+	if (has(FEATURE_nx)) {
+		set_efer(EFER_NXE); /* PDPTEs have no XD */
+		try_on_demand(63, 63);
+	}
 }
 
 TEST(low_reserved_bits_fault_on_use_when_read_on_demand,

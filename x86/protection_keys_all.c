@@ -68,6 +68,42 @@ TEST(wrpkru_takes_effect_for_every_key_of_1_gbyte_pages,
 	try_every_key(PDPT);
 }
 
+#define PKRS 4 /* rights of IA32_PKRS, above the two bits of PKRU's */
+
+static void try_upper_entries(enum level leaf, enum level level, bool pks)
+{
+	struct subject subject = map_subject(leaf, P | RW | US | entry_key(7), TAG);
+
+	edit_entry(&subject.page, level, INVLPG, .clear = US);
+	for (unsigned rights = 0; rights < (pks ? 4 * PKRS : PKRS); rights++) {
+		set_pkru(key_rights(7, rights % PKRS));
+		if (pks)
+			set_pkrs(key_rights(7, rights / PKRS));
+		for (unsigned n = 0; n < ACCESS_WAYS; n++) {
+			struct access access = nth_access(n, subject.target);
+
+			if (!(pks && access.user)) /* whose PK the manual leaves open */
+				expect_as_modelled(access);
+		}
+	}
+}
+
+/* PKRU is not asked, though the last entry has U/S = 1. */
+TEST(us_of_every_entry_picks_the_register,
+     "A page that any entry makes a supervisor-mode page is under IA32_PKRS, not PKRU", MANUAL,
+     "pku")
+{
+	set_cr4(CR4_PKE);
+	for (unsigned pks = 0; pks < (has(FEATURE_pks) ? 2 : 1); pks++) {
+		if (pks)
+			set_cr4(CR4_PKS);
+		for (int leaf = PT; leaf <= PD; leaf++)
+			for (int level = leaf; level <= PML4; level++)
+				try_upper_entries((enum level)leaf, (enum level)level, pks);
+		release_pages();
+	}
+}
+
 /* Once allowed, so that it is cached, then under these rights. */
 static void try_instruction(enum instruction instruction, uint32_t rights, bool cached)
 {

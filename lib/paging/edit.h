@@ -15,6 +15,8 @@ enum invalidation {
 	INVLPG,	       /* of the page's first byte */
 	MOV_CR3,       /* of the current value: all but global translations of this PCID */
 	CR4_PGE_TWICE, /* CR4.PGE changed and changed back: everything, global too */
+	CR4_PGE_ONCE,  /* CR4.PGE changed: everything, too */
+	CR0_PG_TWICE,  /* CR0.PG cleared and set: the same; in 32-bit images */
 };
 
 void invalidate(linear_t linear, enum invalidation how);

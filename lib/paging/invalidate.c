@@ -30,5 +30,12 @@ void invalidate(linear_t linear, enum invalidation how)
 	case CR4_PGE_TWICE:
 		toggle_pge();
 		break;
+	case CR4_PGE_ONCE:
+		write_cr4(read_cr4() ^ CR4_PGE);
+		break;
+	case CR0_PG_TWICE:
+		write_cr0(read_cr0() & ~CR0_PG);
+		write_cr0(read_cr0() | CR0_PG);
+		break;
 	}
 }
