@@ -33,11 +33,10 @@ SUBJECT(l2_events, "event delivery in L2 that EPT or NPT stops, and NMI unblocki
 #define INT_VECTOR    0x30
 #define HLT_EXITING   (1u << 7)
 #define NMI_BLOCKED   (1u << 3)
-#define NMI_UNBLOCKED (1u << 12)
+#define NMI_UNBLOCKED (1ull << 12) /* undefined in IDT-vectoring information */
 #define NOT_CANONICAL 0x8000000000000000ull
 
 enum part { IDT, TSS, GDT, STACK, PARTS };
-
 struct events {
 	struct l2 *l2;
 	struct l2_page code, missing, part[PARTS];
@@ -135,7 +134,8 @@ static uint64_t lost_event(const struct events *e)
 {
 	if (has(FEATURE_svm))
 		return svm_guest(e->l2)->vmcb->control.exitintinfo;
-	return vmread(VMCS_IDT_VECTORING_INFORMATION) | vmread(VMCS_IDT_VECTORING_ERROR_CODE) << 32;
+	return (vmread(VMCS_IDT_VECTORING_INFORMATION) & ~NMI_UNBLOCKED) |
+	       vmread(VMCS_IDT_VECTORING_ERROR_CODE) << 32;
 }
 
 static uint64_t cr2_of_l2(const struct events *e)

@@ -236,7 +236,7 @@ TEST(bits_of_pdptes_beyond_maxphyaddr_are_reserved,
      "a present PDPTE with one of these bits set, 63 included, translates nothing", LEGACY_PAE,
      NEEDS)
 {
-	try_reserved_pdptes(~((1ull << maxphyaddr()) - 1));
+	try_reserved_pdptes(~((1ull << first_reserved_address_bit()) - 1));
 }
 
 TEST(pdptes_changed_in_memory_count_after_vmrun,
