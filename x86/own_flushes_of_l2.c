@@ -10,9 +10,9 @@
  * Caught here: flushes by L2 that do nothing, that act on L1's translations, or on those of one
  * dimension, as a hypervisor has it that counts on flushes at entries and exits (XS29, KN06, KN09).
  *
- * Each way to flush is used for PTEs, for PDEs that lead to another table, and for PDEs of 2-MByte
- * pages, global or not. Not checked: VPIDs and ASIDs (vpid_own_flushes, svm_flush), that anything
- * is stale before the flush (P10).
+ * Each way to flush is used for PTEs, for entries above that lead to other structures, and for PDEs
+ * of 2-MByte pages, global or not; and for PTEs of an L2 under 32-bit and PAE paging. Not checked:
+ * VPIDs and ASIDs (vpid_own_flushes, svm_flush), that anything is stale before the flush (P10).
  */
 #include "test.h"
 
@@ -63,24 +63,26 @@ static unsigned add_flush(struct l2 *l2, enum own_flush flush, linear_t linear,
 	}
 }
 
-/* The entry that leads to OTHER in place of the page's own: its last entry; another page table; or
- * in place of a large page one where OTHER is at the page's offset. */
+/* The entry that leads to OTHER in place of the page's own: its last entry, in place of a large
+ * page one where OTHER is at the page's offset; or copies of the structures from `changed` down. */
 static uint64_t other_entry(struct l2 *l2, const struct l2_page *page, enum level changed)
 {
-	uint64_t last = *(volatile uint64_t *)page->entry[page->level];
+	uint64_t entry = *(volatile uint64_t *)page->entry[page->level];
 	uint64_t offset = page->gpa.value & (page->bytes - 1);
-	gpa_t gpa = l2_place(l2, filled_frame(OTHER), PT, false), table;
+	gpa_t gpa = l2_place(l2, filled_frame(OTHER), PT, false), copy;
 
-	if (changed == page->level && page->level > PT) {
+	if (page->level > PT) {
 		gpa.value &= ~(page->bytes - 1);
 		second_map(&l2->second, gpa_plus(gpa, offset), filled_frame(OTHER), PT, SECOND_ALL);
 	}
-	last = gpa.value | (last & ~ENTRY_ADDRESS);
-	if (changed == page->level)
-		return last;
-	table = frame_alloc();
-	((uint64_t *)identity(table))[level_index(&paging_4level, PT, page->linear.value)] = last;
-	return l2_place(l2, table, PT, false).value | P | RW | US | A;
+	entry = gpa.value | (entry & ~ENTRY_ADDRESS);
+	for (unsigned level = page->level; level < changed; level++) {
+		copy = frame_alloc();
+		memcpy(identity(copy), identity(l2_frame_of(l2, page->table[level])), PAGE_4K);
+		*(uint64_t *)identity(gpa_plus(copy, page->entry_gpa[level] % PAGE_4K)) = entry;
+		entry = l2_place(l2, copy, PT, false).value | P | RW | US | A;
+	}
+	return entry;
 }
 
 /* Uses the page, replaces its entry at `changed`, flushes, uses it again. A large page of L2's is
@@ -92,12 +94,13 @@ static void try_own_flush(enum level level, enum level second, enum level change
 	struct l2_page page = l2_map(l2, level, FLAGS | flags, TAG);
 	bool elsewhere = flush == WITH_INVLPG_ELSEWHERE;
 	linear_t flushed = LINEAR(page.linear.value ^ (elsewhere ? page.bytes / 2 : 0));
-	struct access steps[MOST_STEPS] = {
-		read_access(page.linear, 8), fetch_access(page.linear),
-		write_access(window_to(l2, &page, changed), 8, other_entry(l2, &page, changed))};
+	struct access steps[MOST_STEPS] = {read_access(page.linear, 8), fetch_access(page.linear)};
+	linear_t window = window_to(l2, &page, changed);
 	unsigned again = 3, count;
 	struct l2_run run;
 
+	l2_run_steps(l2, steps, 1, &run); /* so that its list is mapped in copies of structures */
+	steps[2] = write_access(window, 8, other_entry(l2, &page, changed));
 	l2->cr4 |= CR4_PGE;
 	again += add_flush(l2, flush, flushed, steps + again);
 	steps[again] = read_access(page.linear, 8);
@@ -116,11 +119,13 @@ static void try_own_flush(enum level level, enum level second, enum level change
 
 static void try_own_flushes(uint64_t flags, enum own_flush flush)
 {
-	try_own_flush(PT, PT, PT, flags, flush);
-	try_own_flush(PT, PT, PD, flags, flush);
 	try_own_flush(PT, PD, PT, flags, flush);
-	try_own_flush(PD, PD, PD, flags, flush);
 	try_own_flush(PD, PT, PD, flags, flush);
+	for (unsigned changed = PT; changed <= PML4; changed++) {
+		try_own_flush(PT, PT, (enum level)changed, flags, flush);
+		if (changed > PT)
+			try_own_flush(PD, PD, (enum level)changed, flags, flush);
+	}
 }
 
 TEST(invlpg_shows_what_l2_changed,
@@ -155,4 +160,94 @@ TEST(a_change_of_pge_shows_what_l2_changed,
 {
 	try_own_flushes(0, WITH_PGE);
 	try_own_flushes(G, WITH_PGE);
+}
+
+/* mov (%edi), %ecx; mov %eax, (%esi); then one of these; mov (%edi), %edx; ud2: for L2 of 32 bits
+ */
+static const uint8_t before_flush[] = {0x8b, 0x0f, 0x89, 0x06},
+		     after_flush[] = {0x8b, 0x17, 0x0f, 0x0b};
+static const uint8_t flushes[][3] = {[WITH_INVLPG] = {0x0f, 0x01, 0x3f},     /* invlpg (%edi) */
+				     [WITH_MOV_TO_CR3] = {0x0f, 0x22, 0xdb}, /* mov %ebx, %cr3 */
+				     [WITH_PGE] = {0x0f, 0x22, 0xe5}};	     /* mov %ebp, %cr4 */
+
+static void try_own_flush_of_32_bits(enum l2_mode mode, uint64_t flags, enum own_flush flush)
+{
+	struct l2 *l2 = l2_start(mode);
+	struct l2_page page = l2_map(l2, PT, FLAGS | flags, TAG);
+	struct l2_page code = l2_map(l2, PT, FLAGS & ~(uint64_t)US, 0);
+	linear_t window = window_to(l2, &page, PT);
+	uint64_t other = l2_place(l2, filled_frame(OTHER), PT, false).value | FLAGS | flags;
+	uint8_t *bytes = identity(code.frame);
+	struct l2_registers registers = {.rax = other,
+					 .rdi = page.linear.value,
+					 .rsi = window.value,
+					 .rip = code.linear.value,
+					 .rflags = RFLAGS_FIXED};
+	struct l2_exit exit;
+
+	l2->cr4 |= CR4_PGE;
+	registers.rbx = l2->cr3;
+	registers.rbp = (l2->cr4 ^ CR4_PGE) | (has(FEATURE_svm) ? 0 : CR4_VMXE);
+	memcpy(bytes, before_flush, sizeof(before_flush));
+	memcpy(bytes + sizeof(before_flush), flushes[flush], sizeof(flushes[flush]));
+	memcpy(bytes + sizeof(before_flush) + sizeof(flushes[flush]), after_flush,
+	       sizeof(after_flush));
+	second_invalidate(&l2->second, SECOND_FLUSH);
+	l2->backend->enter(l2, &registers, &exit);
+	expect(exit.kind == L2_EXCEPTION && exit.vector == VECTOR_UD,
+	       "exit kind %u, reason 0x%llx, vector %u at 0x%llx", exit.kind,
+	       (unsigned long long)exit.reason, exit.vector, (unsigned long long)exit.linear);
+	expect((uint32_t)registers.rcx == (uint32_t)frame_word(TAG) &&
+		       (uint32_t)registers.rdx == (uint32_t)frame_word(OTHER),
+	       "mode %u, flush %u: L2 read 0x%x, then 0x%x", mode, flush, (uint32_t)registers.rcx,
+	       (uint32_t)registers.rdx);
+}
+
+TEST(flushes_by_an_l2_of_32_bits_show_what_it_changed,
+     "under 32-bit and PAE paging an access after L2's INVLPG, MOV to CR3 or change of PGE uses "
+     "the "
+     "PTE that L2 stored before it",
+     MANUAL, NEEDS " pge")
+{
+	bool loads_cr3 = has(FEATURE_svm) || vmx_lets_guests_load_cr3();
+
+	for (unsigned mode = L2_32BIT; mode <= L2_PAE; mode++) {
+		for (unsigned flush = WITH_INVLPG; flush <= WITH_PGE; flush++) {
+			if (flush == WITH_MOV_TO_CR3 && !loads_cr3)
+				continue;
+			try_own_flush_of_32_bits((enum l2_mode)mode, 0, (enum own_flush)flush);
+			if (flush != WITH_MOV_TO_CR3)
+				try_own_flush_of_32_bits((enum l2_mode)mode, G,
+							 (enum own_flush)flush);
+		}
+	}
+}
+
+/* mov %eax, (%edi); mov %ebx, %cr0; mov %eax, (%edi); ud2 */
+static const uint8_t write_set_write[] = {0x89, 0x07, 0x0f, 0x22, 0xc3, 0x89, 0x07, 0x0f, 0x0b};
+
+TEST(wp_of_an_l2_of_32_bits_takes_effect_at_once,
+     "under 32-bit and PAE paging L2's MOV to CR0 that sets WP denies its next write",
+     "SDM Vol. 3, \"Determination of Access Rights\"", NEEDS)
+{
+	for (unsigned mode = L2_32BIT; mode <= L2_PAE; mode++) {
+		struct l2 *l2 = l2_start((enum l2_mode)mode);
+		struct l2_page page = l2_map(l2, PT, FLAGS & ~(uint64_t)(US | RW), TAG);
+		struct l2_page code = l2_map(l2, PT, FLAGS & ~(uint64_t)US, 0);
+		struct l2_registers registers = {.rax = TAG,
+						 .rbx = l2->cr0 | CR0_WP | 1u << 5, /* NE */
+						 .rdi = page.linear.value,
+						 .rip = code.linear.value,
+						 .rflags = RFLAGS_FIXED};
+		struct l2_exit exit;
+
+		l2->cr0 &= ~(uint64_t)CR0_WP;
+		memcpy(identity(code.frame), write_set_write, sizeof(write_set_write));
+		l2->backend->enter(l2, &registers, &exit);
+		expect(exit.kind == L2_EXCEPTION && exit.vector == VECTOR_PF &&
+			       exit.error_code == (PF_P | PF_W) &&
+			       exit.rip == code.linear.value + 5,
+		       "mode %u: vector %u, error code 0x%llx, RIP 0x%llx", mode, exit.vector,
+		       (unsigned long long)exit.error_code, (unsigned long long)exit.rip);
+	}
 }
