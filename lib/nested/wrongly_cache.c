@@ -5,6 +5,7 @@
  */
 #include "nested/wrongly.h"
 
+#include "cpu/control.h"
 #include "libc/string.h"
 #include "nested/nested_svm.h"
 #include "paging/entry.h"
@@ -179,6 +180,18 @@ static void forget_page(const struct l2_context *context, uint64_t page)
 			kept[i].valid = false;
 }
 
+/* What is remembered next takes the place of what there is, but for that of L2's other PCIDs. */
+static void replace_page(const struct l2 *l2, const struct l2_context *context, uint64_t page)
+{
+	struct kept others[KEPT];
+
+	memcpy(others, kept, sizeof(kept));
+	forget_page(context, page);
+	for (unsigned i = 0; i < KEPT; i++)
+		if (others[i].combined && (l2->cr4 & CR4_PCIDE) && others[i].cr3 != l2->cr3)
+			kept[i] = others[i];
+}
+
 void l2_caches_after(const struct l2 *l2, const struct l2_context *context,
 		     const struct access *access, const struct l2_outcome *outcome,
 		     const struct model_l2_answer *answer)
@@ -191,7 +204,7 @@ void l2_caches_after(const struct l2 *l2, const struct l2_context *context,
 	if (used(l2, context, access) || outcome->outcome.vector != NO_VECTOR ||
 	    answer->outcome[answer->count - 1].kind != MODEL_L2_COMPLETES)
 		return;
-	forget_page(context, page_of(access));
+	replace_page(l2, context, page_of(access));
 	remember(l2, context, access, answer);
 }
 
