@@ -204,3 +204,26 @@ TEST(each_access_to_a_device_needs_its_own_rights,
 	}
 	*priority_register() = 0;
 }
+
+TEST(rights_of_a_device_page_are_those_of_the_moment,
+     "After a change of its entry and a flush a page of a device has the new rights alone", MANUAL,
+     "")
+{
+	struct page page;
+	linear_t at;
+
+	require_local_apic();
+	page = map_page_at(PT, GPA(APIC_PAGE), P | RW | US | PCD | A | D);
+	at = linear_plus(page.linear, APIC_PRIORITY);
+	for (unsigned n = 0; n < 32; n++) {
+		unsigned rights = (n & 1 ? n / 2 : 3) & 3;
+
+		for (unsigned way = 0; way < 2 * WAYS; way++)
+			attempt(way_of(way & 1 ? write_access(at, 4, 0x10) : read_access(at, 4),
+				       way / 2));
+		edit_entry(&page, PT, n & 16 ? INVLPG : MOV_CR3, .clear = RW | US,
+			   .set = (rights & 1 ? RW : 0) | (rights & 2 ? US : 0));
+		try_device_rights(&page, n % (2 * WAYS));
+	}
+	*priority_register() = 0;
+}
