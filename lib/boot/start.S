@@ -31,8 +31,9 @@ start:
 	mov $_edata, %edi		/* zero from the end of the file's content to the end of the image */
 	mov $_end, %ecx
 	sub %edi, %ecx
+	shr $2, %ecx		/* both are aligned; emulators take a step for each element */
 	xor %eax, %eax
-	rep stosb
+	rep stosl
 	mov $boot_stack_top, %esp
 	mov %ebp, boot_magic
 	mov %esi, boot_info_address

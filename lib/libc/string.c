@@ -3,6 +3,15 @@
 
 #include <stdint.h>
 
+/* Emulators take a step for each element: a page is 512 of them, not 4096. */
+#ifdef __x86_64__
+#define REP_MOVS_WORDS "rep movsq"
+#define REP_STOS_WORDS "rep stosq"
+#else
+#define REP_MOVS_WORDS "rep movsl"
+#define REP_STOS_WORDS "rep stosl"
+#endif
+
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
 {
 	return memmove(to, from, bytes);
@@ -14,6 +23,10 @@ void *memmove(void *to, const void *from, size_t bytes)
 	const unsigned char *s = from;
 
 	if ((uintptr_t)d - (uintptr_t)s >= bytes) {
+		size_t words = bytes / sizeof(uintptr_t);
+
+		__asm__ volatile(REP_MOVS_WORDS : "+D"(d), "+S"(s), "+c"(words) : : "memory");
+		bytes %= sizeof(uintptr_t);
 		__asm__ volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(bytes) : : "memory");
 		return to;
 	}
@@ -25,8 +38,12 @@ void *memmove(void *to, const void *from, size_t bytes)
 void *memset(void *to, int byte, size_t bytes)
 {
 	void *d = to;
+	uintptr_t word = ~(uintptr_t)0 / 0xff * (unsigned char)byte;
+	size_t words = bytes / sizeof(word);
 
-	__asm__ volatile("rep stosb" : "+D"(d), "+c"(bytes) : "a"(byte) : "memory");
+	__asm__ volatile(REP_STOS_WORDS : "+D"(d), "+c"(words) : "a"(word) : "memory");
+	bytes %= sizeof(word);
+	__asm__ volatile("rep stosb" : "+D"(d), "+c"(bytes) : "a"(word) : "memory");
 	return to;
 }
 
