@@ -8,11 +8,12 @@
  *
  * Caught here: features that a configuration hides in CPUID alone, while the processor below, or
  * the emulator, goes on offering them; a shadow pager that takes PS or XD as its own processor
- * does. A failure speaks of the processor's model rather than of its MMU and is counted as a
- * mismatch (P30). To see all cases at work, hide features: ./run x86/hidden_features.flat -- -cpu
- * qemu64, or -cpu max,-pdpe1gb,-nx,-pku,-smap,-smep.
+ * does; INVEPT or INVVPID, which leave the guest, without a handler (KN24). A failure speaks of the
+ * processor's model rather than of its MMU and is counted as a mismatch (P30). To see all cases at
+ * work, hide features: ./run x86/hidden_features.flat -- -cpu qemu64, or
+ * -cpu max,-pdpe1gb,-nx,-pku,-smap,-smep.
  *
- * Not checked: bits of CR4 and EFER (control_registers does); features of virtualization.
+ * Not checked: bits of CR4 and EFER (control_registers does); other instructions of virtualization.
  */
 #include "test.h"
 
@@ -229,4 +230,25 @@ TEST(sidt_works_in_user_mode_without_umip,
 	need_absence(FEATURE_umip);
 	expect_as_modelled(as_user(instruction_access(INSTRUCTION_sidt, page.linear, 0)));
 	expect_as_modelled(as_user(instruction_access(INSTRUCTION_sldt, page.linear, 0)));
+}
+
+/* A page of code: INVEPT (0x80) or INVVPID (0x81) of (%rdi), which is its own address; UD2. */
+static void expect_undefined_vmx(uint8_t last_opcode_byte)
+{
+	const uint8_t code[] = {0x66, 0x0f, 0x38, last_opcode_byte, 0x07, 0x0f, 0x0b};
+	struct page user = map_page(P | RW | US), supervisor = map_page(P | RW);
+
+	memcpy(identity(user.frame), code, sizeof(code));
+	memcpy(identity(supervisor.frame), code, sizeof(code));
+	expect_exception(fetch_access(supervisor.linear), VECTOR_UD, 0);
+	expect_exception(as_user(fetch_access(user.linear)), VECTOR_UD, 0);
+}
+
+TEST(invept_and_invvpid_are_undefined_without_vmx,
+     "Where VMX is not offered, INVEPT and INVVPID raise #UD at each privilege level", INSTRUCTIONS,
+     "")
+{
+	need_absence(FEATURE_vmx);
+	expect_undefined_vmx(0x80);
+	expect_undefined_vmx(0x81);
 }
