@@ -24,7 +24,7 @@ BUILT_FOR_32BIT;
 #define ALL	     (P | RW | US)
 
 /* L2-physical: code, and data in another GByte. */
-enum { CODE = 0x00c01000, DATA = 0x40456000, STORED = 0x1234567, TAG = 23 };
+enum { CODE = 0x00c01000, DATA = 0x40656000, STORED = 0x1234567, TAG = 23 };
 
 static struct scene {
 	struct vmcb *vmcb;
