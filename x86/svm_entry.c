@@ -175,7 +175,7 @@ TEST(control_registers_are_switched,
 		if (i < 5) /* later roots are above 4 GBytes in L2's memory */
 			l2_map(l2, PT, P | RW | US, 0);
 		l2_new_space(l2);
-		trial.page = l2_map(l2, PT, P | RW | A | D, 50); /* SMAP does not concern it */
+		trial.page = l2_map(l2, PT, P | RW | A | D, 50);  /* SMAP does not concern it */
 		second_invalidate(&l2->second, SECOND_FLUSH_ALL); /* the ASID stays */
 	}
 }
