@@ -7,6 +7,8 @@
  * Rights"; "Accessed and Dirty Flags"; R3, R15). A PML4E that leads to the PML4 table itself is an
  * entry of each level in turn; as the last one it gets D (R27).
  *
+ * An INVLPG drops the translation of each of these, too (R9).
+ *
  * Caught here: tables walked or cached in groups of entries, with a border wrongly drawn (KS13,
  * KS38); paths of their own for accesses at a page's end; A and D once per entry and walk (XS41).
  *
@@ -45,10 +47,43 @@ static void try_rights(const struct page *page)
 	}
 }
 
-/* The index is the same at every level below the top. */
+/* A and D of each entry, which accesses set again. */
+static void try_flags(const struct page *page)
+{
+	for (unsigned n = 0; n < ACCESS_WAYS; n++) {
+		for (int level = PML4; level >= (int)page->level; level--)
+			edit_entry(page, (enum level)level, NO_FLUSH, .clear = A | D);
+		invalidate(page->linear, MOV_CR3);
+		expect_as_modelled(nth_access(n, page->linear));
+	}
+}
+
+/* Another frame, then INVLPG: of the first byte of the page and of the last. */
+static void try_frames(const struct page *page)
+{
+	uint64_t old = *page->entry[page->level];
+	gpa_t other = page->level == PT ? frame_alloc() : frames_alloc(PAGE_2M);
+
+	for (unsigned n = 0; n < 4; n++) {
+		uint32_t tag = n & 1 ? TAG : TAG + 1;
+
+		try_accesses(page->linear); /* with writes of their own */
+		frame_fill(page->frame, PAGE_4K, TAG);
+		frame_fill(other, PAGE_4K, TAG + 1);
+		write_entry(page, page->level, n & 1 ? old : (old & ~ENTRY_ADDRESS) | other.value,
+			    NO_FLUSH);
+		invalidate(linear_plus(page->linear, n & 2 ? page->bytes - 1 : 0), INVLPG);
+		expect_read(read_access(page->linear, 8), frame_word(tag));
+		expect_read(as_user(read_access(page->linear, 8)), frame_word(tag));
+	}
+}
+
+/* The index is the same at every level below the top; there it is 254 or 256 for two of them. */
 static linear_t indexed_linear(unsigned index, enum level page_level)
 {
-	uint64_t linear = unused_linear().value;
+	uint64_t linear = index == 1   ? 0x00007f0000000000
+			  : index == 7 ? 0xffff800000000000
+				       : unused_linear().value;
 
 	for (int level = page_level; level <= PDPT; level++)
 		linear |= (uint64_t)index << current_format()->level[level].shift;
@@ -68,6 +103,8 @@ static void try_places(enum level level)
 
 		frame_fill(frame, PAGE_4K, TAG);
 		try_rights(&page);
+		try_flags(&page);
+		try_frames(&page);
 		release_pages();
 	}
 }
@@ -105,6 +142,48 @@ TEST(global_pages_have_the_rights_of_others,
 					    (n & 4 && has(FEATURE_nx) ? XD : 0) | (n & 8 ? P : 0)),
 				    INVLPG);
 			try_accesses(page.linear);
+		}
+	}
+}
+
+TEST(page_0_is_a_page_like_others,
+     "Entries of linear address 0 have rights and flags, and INVLPG drops their translations",
+     MANUAL_RIGHTS, "")
+{
+	struct page page;
+
+	use_low_pages();
+	page = map_low_page(LINEAR(0), PT, filled_frame(TAG), ALL | A | D);
+	for (unsigned i = 0; i < 4; i++) {
+		write_entry(&page, PT, page.frame.value | P | (i & 1 ? RW : 0) | (i & 2 ? US : 0),
+			    INVLPG);
+		try_accesses(page.linear);
+	}
+	write_entry(&page, PT, page.frame.value | ALL, INVLPG);
+	try_frames(&page);
+}
+
+/* Places and sizes of an access do not matter to rights either. */
+TEST(each_place_in_a_page_has_its_rights,
+     "An access of 1 to 16 bytes anywhere in a page needs the rights of its mode", MANUAL_RIGHTS,
+     "")
+{
+	static const uint64_t flags[] = {P | RW, P | US, P | RW | US};
+
+	for (unsigned i = 0; i < 2 * COUNT_OF(flags); i++) {
+		enum level level = i & 1 ? PD : PT;
+		uint64_t bytes = i & 1 ? PAGE_2M : PAGE_4K;
+		struct page page = map_page_at(level, frames_alloc(bytes), flags[i / 2] | A | D);
+
+		for (unsigned size = 1; size <= 16; size *= 2) {
+			for (unsigned at = 0; at < 128; at++) {
+				linear_t linear = linear_plus(page.linear,
+							      at / 2 * (bytes / 64) + at % 2 * 5);
+
+				expect_as_modelled(as_user(read_access(linear, size)));
+				expect_as_modelled(as_user(write_access(linear, size, 0)));
+				expect_as_modelled(write_access(linear, size, 0));
+			}
 		}
 	}
 }
