@@ -45,6 +45,8 @@ static const struct row rows[] = {
 	{"xlat", 1, CODE(0xd7), BX, .writes = false},
 	{"cmps, through RSI", 8, CODE(0x48, 0xa7), SI, .writes = false},
 	{"cmps, through RDI", 8, CODE(0x48, 0xa7), DI, .writes = false},
+	{"rep lods", 8, CODE(0xb9, 1, 0, 0, 0, 0xf3, 0x48, 0xad), SI, .writes = false},
+	{"bt", 8, CODE(0x48, 0x0f, 0xa3, 0x07), DI, .writes = false},
 	{"scas", 8, CODE(0x48, 0xaf), DI, .writes = false},
 	{"mov of moffs, from", 8, CODE(0x48, 0xa1), MOFFS, .writes = false},
 	{"mov of moffs, to", 8, CODE(0x48, 0xa3), MOFFS, .writes = true},
@@ -85,15 +87,12 @@ static const struct row rows[] = {
 	{"pop of 2 bytes", 2, CODE(0x66, 0x58), SP, .moves_stack = true},
 	{"popf", 8, CODE(0x9d), SP, .moves_stack = true, .content = FLAGS},
 };
-
 static const struct row far_rows[] = {
 	{"far ret", 16, CODE(0x48, 0xcb), SP, .moves_stack = true, .content = FRAME},
 	{"iret", 40, CODE(0x48, 0xcf), SP, .moves_stack = true, .content = FRAME},
 	{"stores of a far call", 8, CODE(0xff, 0x1e), SP, -8, .writes = true, .moves_stack = true, .content = NEVER_COMPLETED},
 };
-static const struct row environment[] = {
-	{"fldenv", 28, CODE(0xd9, 0x27, 0xdb, 0xe3), DI, .writes = false},
-};
+static const struct row environment[] = {{"fldenv", 28, CODE(0xd9, 0x27, 0xdb, 0xe3), DI, .writes = false}};
 /* clang-format on */
 
 struct scene {
