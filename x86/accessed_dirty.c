@@ -80,6 +80,8 @@ static void try_flags_return(enum level level, enum invalidation then)
 			edit_entry(&subject.page, (enum level)at, then, .clear = A | D);
 			expect_as_modelled(as_user(write_access(subject.target, 2, 6)));
 		}
+		edit_entry(&subject.page, level, then, .clear = D);
+		expect_as_modelled(write_access(subject.target, 2, 7));
 	}
 }
 
