@@ -182,3 +182,42 @@ TEST(wrpkru_takes_effect_between_two_pushes,
 	}
 	set_pkru(0);
 }
+
+/* mov $ecx, %ecx; xor %eax, %eax; mov $edx, %edx; the instruction; the way back */
+static struct outcome run_with_operands(const struct page *code, uint32_t ecx, uint32_t edx,
+					uint8_t last)
+{
+	uint8_t bytes[] = {0xb9, 0, 0, 0, 0, 0x31, 0xc0, 0xba, 0, 0, 0, 0, 0x0f, 0x01, last};
+	uint64_t back = frame_word(1);
+
+	memcpy(bytes + 1, &ecx, 4);
+	memcpy(bytes + 8, &edx, 4);
+	memcpy(identity(code->frame), bytes, sizeof(bytes));
+	memcpy((uint8_t *)identity(code->frame) + sizeof(bytes), &back, 8);
+	return attempt(as_user(fetch_access(code->linear)));
+}
+
+TEST(rdpkru_and_wrpkru_refuse_other_operands,
+     "RDPKRU and WRPKRU are #UD with CR4.PKE = 0, #GP with ECX, WRPKRU also with EDX, not 0",
+     "SDM Vol. 2, \"RDPKRU\"; \"WRPKRU\"", "pku")
+{
+	enum { RDPKRU = 0xee, WRPKRU = 0xef };
+	struct page code = map_page(P | RW | US);
+
+	clear_cr4(CR4_PKE);
+	expect(run_with_operands(&code, 0, 0, RDPKRU).vector == VECTOR_UD, "RDPKRU, PKE = 0");
+	expect(run_with_operands(&code, 0, 0, WRPKRU).vector == VECTOR_UD, "WRPKRU, PKE = 0");
+	set_cr4(CR4_PKE);
+	for (unsigned bit = 0; bit < 32; bit++) {
+		uint32_t bad = 1u << bit;
+
+		expect(run_with_operands(&code, bad, 0, RDPKRU).vector == VECTOR_GP,
+		       "RDPKRU, ECX bit %u", bit);
+		expect(run_with_operands(&code, bad, 0, WRPKRU).vector == VECTOR_GP,
+		       "WRPKRU, ECX bit %u", bit);
+		expect(run_with_operands(&code, 0, bad, WRPKRU).vector == VECTOR_GP,
+		       "WRPKRU, EDX bit %u", bit);
+	}
+	expect(run_with_operands(&code, 0, 1, RDPKRU).vector == NO_VECTOR, "RDPKRU with EDX");
+	expect(run_with_operands(&code, 0, 0, WRPKRU).vector == NO_VECTOR, "WRPKRU");
+}
