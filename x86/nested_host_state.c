@@ -150,6 +150,22 @@ TEST(each_side_has_its_own_nxe, "EFER.NXE of L1 and of L2 decides on each one's 
 	try_bit(change_efer, EFER_NXE, P | RW | US | XD);
 }
 
+TEST(each_side_has_its_own_ac,
+     "EFLAGS.AC of L1 is after a VM exit what it was, or 0, whatever L2's is", MANUAL, NEEDS)
+{
+	struct l2 *l2 = l2_start(L2_4LEVEL);
+	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 25);
+
+	for (unsigned n = 0; n < 8; n++) {
+		struct access read = read_access(page.linear, 8);
+		uint64_t flags;
+
+		expect_l2_read(l2, n & 1 ? with_ac(read) : read, frame_word(25));
+		__asm__ volatile("pushf; pop %0" : "=r"(flags));
+		expect(!(flags & RFLAGS_AC), "RFLAGS are 0x%llx", (unsigned long long)flags);
+	}
+}
+
 static uint64_t saved_cr3(const struct l2 *l2)
 {
 	return has(FEATURE_svm) ? svm_guest(l2)->vmcb->state.cr3 : vmread(VMCS_GUEST_CR3);
