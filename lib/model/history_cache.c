@@ -76,15 +76,18 @@ static bool same_prefix(const struct history *history, const struct history_pref
 	       a->pcid == b->pcid && history_prefix_serves(history, a, b->linear);
 }
 
-static void add_prefix(struct history *history, const struct history_prefix *found)
+/* Its number; HISTORY_MOST_CACHED if there is no room. */
+static unsigned add_prefix(struct history *history, const struct history_prefix *found)
 {
 	for (unsigned i = 0; i < history->prefixes; i++)
 		if (same_prefix(history, &history->prefix[i], found))
-			return;
-	if (history->prefixes == HISTORY_MOST_CACHED)
+			return i;
+	if (history->prefixes == HISTORY_MOST_CACHED) {
 		history->unknown = "more upper-level entries may be cached than fit here";
-	else
-		history->prefix[history->prefixes++] = *found;
+		return HISTORY_MOST_CACHED;
+	}
+	history->prefix[history->prefixes] = *found;
+	return history->prefixes++;
 }
 
 /* "Caching Translation Information": rights are those of all entries used, combined. */
@@ -95,10 +98,13 @@ static uint64_t combine(uint64_t rights, uint64_t entry)
 	return both | ((rights | entry) & XD) | (entry & PROTECTION_KEY) | P;
 }
 
-/* What one walk lets the processor cache: entries down to the first whose A is 0. */
-static void cache_walk(struct history *history, const struct walk *walk, bool behind_prefix)
+/* What one walk lets the processor cache: entries down to the first whose A is 0. Returns the
+ * number of upper-level entries, and which ones in `passed`. */
+static unsigned cache_walk(struct history *history, const struct walk *walk, bool behind_prefix,
+			   unsigned passed[MOST_LEVELS])
 {
 	uint64_t rights = RW | US;
+	unsigned count = 0;
 
 	for (unsigned i = 0; i < walk->count; i++) {
 		const struct walk_step *step = &walk->step[i];
@@ -108,7 +114,7 @@ static void cache_walk(struct history *history, const struct walk *walk, bool be
 		if (i == 0 && behind_prefix)
 			continue;
 		if (!(step->entry & A) || (last && walk->end != WALK_MAPPED))
-			return;
+			return count;
 		if (last)
 			add_translation(history, &(struct history_translation){
 							 .linear = walk->linear & PAGE_MASK,
@@ -120,30 +126,42 @@ static void cache_walk(struct history *history, const struct walk *walk, bool be
 								   (step->entry & G),
 							 .dirty = step->entry & D});
 		else
-			add_prefix(history,
-				   &(struct history_prefix){.linear = walk->linear,
-							    .table = step->entry & ENTRY_ADDRESS,
-							    .entry = rights & ~PROTECTION_KEY,
-							    .level = step->level,
-							    .pcid = history->pcid});
+			passed[count++] = add_prefix(
+				history,
+				&(struct history_prefix){.linear = walk->linear,
+							 .table = step->entry & ENTRY_ADDRESS,
+							 .entry = rights & ~PROTECTION_KEY,
+							 .level = step->level,
+							 .pcid = history->pcid});
 	}
+	return count;
+}
+
+static bool is_one_of(const unsigned *numbers, unsigned count, unsigned number)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
 }
 
 static void cache_page(struct history *history, uint64_t linear)
 {
 	unsigned known = history->prefixes; /* walks behind those found now lead nowhere new */
+	unsigned passed[MOST_LEVELS], behind[MOST_LEVELS], count = 0;
 	struct walk walk;
 
 	if (history_walk(history, linear, &walk))
-		cache_walk(history, &walk, false);
+		count = cache_walk(history, &walk, false, passed);
 	for (unsigned i = 0; i < known; i++) {
 		const struct history_prefix *prefix = &history->prefix[i];
 
+		/* Behind an entry that the walk has passed it went on in the same way. */
 		if (prefix->pcid != history->pcid ||
-		    !history_prefix_serves(history, prefix, linear))
+		    !history_prefix_serves(history, prefix, linear) || is_one_of(passed, count, i))
 			continue;
 		history_walk_behind(history, prefix, linear, &walk);
-		cache_walk(history, &walk, true);
+		cache_walk(history, &walk, true, behind);
 	}
 }
 
