@@ -157,6 +157,21 @@ TEST(moves_obey_the_key_of_their_page_in_memory,
 	}
 }
 
+TEST(keys_of_supervisor_pages_count_for_nothing,
+     "MOVS between a device and memory: keys of pages with U/S = 0 are ignored, whatever PKRU says",
+     "SDM Vol. 3, \"Protection Keys\"", "pku")
+{
+	struct scene scene = make_scene();
+
+	set_cr4(CR4_PKE);
+	edit_entry(&scene.memory, PT, INVLPG, .clear = US, .set = entry_key(KEY));
+	edit_entry(&scene.device[0], PT, INVLPG, .set = entry_key(KEY));
+	for (unsigned rights = 0; rights < 4; rights++) {
+		set_pkru(key_rights(KEY, rights));
+		try_moves(&scene);
+	}
+}
+
 /* An access that is allowed, if it is, then each other one. */
 static void try_device_rights(const struct page *page, unsigned first)
 {
