@@ -8,7 +8,8 @@
  * PSE and PAE are 0, has no say.
  *
  * Caught here: nested tables walked in the guest's format, or in one that is always that of long
- * mode (QT14, BX10, KN18); PSE of the host forgotten.
+ * mode (QT14, BX10, KN18); PSE or NXE of the host forgotten; what all levels of long mode have and
+ * PAE paging has at some, reserved bits of PDPTEs and XD.
  *
  * Not checked: guests with paging of their own (npt_modes, for hosts in long mode).
  */
@@ -58,7 +59,7 @@ static gpa_t table_below(void *entry, uint64_t flags)
 {
 	if (!(read_entry(entry) & P))
 		write_nested(entry, frame_alloc().value | flags);
-	return GPA(read_entry(entry) & ~(uint64_t)(PAGE_4K - 1));
+	return GPA(read_entry(entry) & ENTRY_ADDRESS);
 }
 
 static void *nested_entry(uint32_t gpa, bool large)
@@ -100,7 +101,7 @@ static uint64_t enter(const char *code)
 {
 	uint32_t address = (uint32_t)gpa_of((uint64_t *)(void *)scene.vmcb).value, stored = STORED;
 	uint32_t data = DATA;
-	gpa_t frame = GPA(read_entry(nested_entry(CODE, false)) & ~(uint64_t)(PAGE_4K - 1));
+	gpa_t frame = GPA(read_entry(nested_entry(CODE, false)) & ENTRY_ADDRESS);
 
 	memcpy(identity(frame), code, 5);
 	scene.vmcb->state.rip = CODE;
@@ -117,9 +118,11 @@ static uint64_t enter(const char *code)
 #define READ  "\x8b\x07\x0f\x01\xd9"
 #define WRITE "\x89\x1f\x0f\x01\xd9"
 
+/* P beside RSV is npt_reserved_bits' matter. */
 static void expect_exit(const char *code, uint64_t flags, uint64_t error)
 {
 	uint64_t exit = enter(code), info = scene.vmcb->control.exitinfo1;
+	uint64_t wrong = info ^ (error | NPF_U | NPF_FINAL);
 
 	if (error == ~0ull) {
 		expect(exit == VMEXIT_VMMCALL, "entry flags 0x%llx: exit 0x%llx, EXITINFO1 0x%llx",
@@ -127,7 +130,7 @@ static void expect_exit(const char *code, uint64_t flags, uint64_t error)
 		       (unsigned long long)info);
 		return;
 	}
-	expect(exit == VMEXIT_NPF && info == (error | NPF_U | NPF_FINAL) &&
+	expect(exit == VMEXIT_NPF && !(wrong & ~(error & NPF_RSV ? NPF_P : 0)) &&
 		       scene.vmcb->control.exitinfo2 == DATA,
 	       "entry flags 0x%llx: exit 0x%llx, EXITINFO1 0x%llx, EXITINFO2 0x%llx",
 	       (unsigned long long)flags, (unsigned long long)exit, (unsigned long long)info,
@@ -204,6 +207,59 @@ TEST(nested_tables_of_pae_paging_map_2_mbyte_pages,
      "With the host under PAE paging nested tables map 2-MByte pages", MANUAL, NEEDS " pae")
 {
 	try_host(true, true);
+}
+
+TEST(nested_tables_of_pae_paging_map_nothing_by_a_reserved_pdpte,
+     "With the host under PAE paging #NPF tells reserved bits of PDPTEs, from MAXPHYADDR to 63",
+     MANUAL, NEEDS " pae")
+{
+	volatile uint64_t *pdpte;
+	uint64_t good;
+
+	start_host(true);
+	write_nested(nested_entry(DATA, false), frame_alloc().value | ALL);
+	pdpte = entry_in(scene.root, DATA, 30);
+	good = *pdpte;
+	for (unsigned bit = maxphyaddr(); bit < 64; bit++) {
+		*pdpte = good;
+		expect_exit(READ, good, ~0ull);
+		*pdpte = good | 1ull << bit;
+		expect_exit(READ, *pdpte, NPF_P | NPF_RSV);
+	}
+}
+
+/* XD in one entry of the way to the code, then in one of the way to the data. */
+static void try_xd(bool large)
+{
+	void *code = nested_entry(CODE, large), *data = nested_entry(DATA, large);
+	uint64_t exit, info;
+
+	write_nested(code, read_entry(code) | XD);
+	exit = enter(READ);
+	info = scene.vmcb->control.exitinfo1;
+	write_nested(code, read_entry(code) & ~XD);
+	expect(exit == VMEXIT_NPF && info == (NPF_P | NPF_U | NPF_ID | NPF_FINAL) &&
+		       scene.vmcb->control.exitinfo2 == CODE,
+	       "exit 0x%llx, EXITINFO1 0x%llx, EXITINFO2 0x%llx", (unsigned long long)exit,
+	       (unsigned long long)info, (unsigned long long)scene.vmcb->control.exitinfo2);
+	write_nested(data, read_entry(data) | XD);
+	expect_exit(READ, read_entry(data), ~0ull);
+	clear_efer(EFER_NXE);
+	expect_exit(READ, read_entry(data), NPF_P | NPF_RSV);
+	set_efer(EFER_NXE);
+	write_nested(data, read_entry(data) & ~XD);
+	expect_exit(WRITE, read_entry(data), ~0ull);
+}
+
+TEST(nested_tables_of_pae_paging_map_no_code_by_an_entry_with_xd,
+     "With the host under PAE paging XD of nested tables denies fetches alone, by the host's NXE",
+     MANUAL, NEEDS " pae nx")
+{
+	start_host(true);
+	set_efer(EFER_NXE);
+	write_nested(nested_entry(DATA, false), frame_alloc().value | ALL);
+	try_xd(false); /* PTEs */
+	try_xd(true);  /* PDEs */
 }
 
 /* Where nothing is translated the code is found there as well, so that the guest ends. */

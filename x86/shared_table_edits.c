@@ -9,7 +9,9 @@
  * Caught here, in shadow pagers that let page tables fall out of step until the next invalidation:
  * one that notes it in one of the structures above the table and finds nothing to do when it comes
  * by another way, or from another root (KS03, KS24); one that notes it for one of several shadows
- * of the table, whose rights differ (KS01).
+ * of the table, whose rights differ (KS01). Stores to tables come through pages that must trap
+ * again once the table is in step; forgotten are a page of another table that is out of step itself
+ * (KS04's kind), and one that got its table's frame together with the right to write (KS28's).
  *
  * Not checked: the table under an entry that was not present (optional_invalidation, whole_tables);
  * roots with structures of their own (mov_to_cr3).
@@ -128,4 +130,96 @@ TEST(mov_to_cr3_brings_a_shared_table_up_to_date_under_each_root,
 	use_under_roots(ALL);
 	use_under_roots(P | US);
 	use_under_roots(P | RW);
+}
+
+/* Two page tables; a page of each is for the other one. */
+struct pair {
+	linear_t page[2];
+	volatile uint64_t *entry[2]; /* of the pages, each through the other table's */
+};
+
+static struct pair make_pair(void)
+{
+	gpa_t frames = frames_alloc(2 * PAGE_4K);
+	struct page page[2];
+	struct pair pair;
+
+	for (unsigned i = 0; i < 2; i++) {
+		frame_fill(gpa_plus(frames, i * PAGE_4K), PAGE_4K, OLD + i);
+		page[i] = map_page_at_linear(indexed_linear(), PT, frames, ALL | A | D);
+		pair.page[i] = page[i].linear;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		linear_t alias = linear_plus(page[i].linear, PAGE_4K);
+
+		page[i].entry[PT][1] = gpa_of(table_of(page[!i].entry[PT])).value | P | RW | A | D;
+		pair.entry[!i] = (volatile uint64_t *)(uintptr_t)alias.value + INDEX;
+	}
+	return pair;
+}
+
+/* Both tables are out of step at the MOV to CR3, in step after it, and edited again: three edits,
+ * so that every other one takes rights away. */
+TEST(tables_edited_through_each_other_are_followed,
+     "Two page tables that map each other, both edited, MOV to CR3, edited again: both as in "
+     "memory",
+     MANUAL, "")
+{
+	struct pair pair = make_pair();
+
+	for (unsigned n = 0; n < 48; n++) {
+		for (unsigned i = 0; i < 6; i++) {
+			unsigned table = (n + i) & 1;
+
+			use(pair.page[table]);
+			*pair.entry[table] ^= nth_edit(n);
+			if (i & 1)
+				invalidate(pair.page[0], MOV_CR3);
+		}
+		for (unsigned i = 0; i < 2; i++)
+			use(pair.page[i]);
+	}
+}
+
+/* A read-only page gets the frame of the table at `level`, and R/W = 1; no store can use what is
+ * cached, though it may fault once. Then the frame becomes the table, and is edited there. */
+static void edit_through_page_with_new_frame(enum level level, uint64_t edit)
+{
+	struct page window = map_page_at(PT, filled_frame(OLD), P | A);
+	struct page page = map_page_at_linear(indexed_linear(), PT, filled_frame(OLD), ALL | A | D);
+	uint64_t *above = page.entry[level + 1], value = *page.entry[level] ^ edit;
+	struct access access = write_access(
+		linear_plus(window.linear, ((uintptr_t)page.entry[level] & (PAGE_4K - 1)) + 16), 8,
+		0);
+
+	*above &= ~(uint64_t)P;
+	invalidate(page.linear, INVLPG);
+	expect_as_modelled(read_access(window.linear, 8));
+	*(volatile uint64_t *)window.entry[PT] =
+		gpa_of(table_of(page.entry[level])).value | P | RW | A | D;
+	if (attempt(access).vector == VECTOR_PF)
+		expect(attempt(access).vector == NO_VECTOR, "a second fault of one store");
+	*(volatile uint64_t *)above |= P;
+	use(page.linear);
+	access.linear = linear_plus(access.linear, -16);
+	access.value[0] = value;
+	expect(attempt(access).vector == NO_VECTOR, "the store to the table faulted");
+	expect((*(volatile uint64_t *)page.entry[level] | A) == (value | A), "the store is lost");
+	invalidate(page.linear, INVLPG);
+	use(page.linear);
+}
+
+TEST(stores_through_a_page_that_got_its_frame_and_rw_at_once_are_followed,
+     "A page that got another frame and R/W = 1 with no INVLPG edits a table that the frame "
+     "becomes",
+     MANUAL, "")
+{
+	static const uint64_t edits[] = {RW, US, P};
+
+	set_cr0(CR0_WP);
+	for (unsigned i = 0; i < COUNT_OF(edits); i++) {
+		for (int level = PT; level <= PDPT; level++)
+			edit_through_page_with_new_frame((enum level)level, edits[i]);
+		release_pages();
+	}
 }
