@@ -12,11 +12,16 @@
  * translators and emulators with traces; page_crossing_fetch (BX11) has the instruction in both
  * pages, all other tests jump through a register.
  *
+ * MOV to CR3 and INVLPG are serializing instructions ("Serializing Instructions"): the one behind
+ * them is fetched after them, and so through the new translation even if it is of the same page.
+ * Code that was translated or prefetched along with them is caught here.
+ *
  * Not checked: CALL and RET, which need a stack; stores to the target (code_aliases).
  */
 #include "test.h"
 
-SUBJECT(direct_branches, "JMP and Jcc with a displacement, into a page that is remapped");
+SUBJECT(direct_branches,
+	"JMP, Jcc, MOV to CR3 and INVLPG: code goes on in a page that is remapped");
 
 #define MANUAL "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\""
 #define TAG    51
@@ -133,4 +138,58 @@ TEST(a_branch_into_a_page_that_is_gone_faults_there,
      "")
 {
 	try_branches(try_faults);
+}
+
+#define BEHIND 0x7c0 /* the offset at which the instruction ends */
+
+/* It has RDX as its operand. Both frames hold it at the same place, with another word behind it. */
+static struct page map_instruction(enum level level, const uint8_t code[3], gpa_t frame[2])
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		frame[i] = level == PT ? frame_alloc() : frames_alloc(PAGE_2M);
+		frame_fill(frame[i], PAGE_4K, TAG + i);
+		memcpy((uint8_t *)identity(frame[i]) + BEHIND - 3, code, 3);
+	}
+	return map_page_at(level, frame[0], P | RW | A | D);
+}
+
+/* The page has changed when the instruction is executed, which may come from either frame. */
+static void try_behind(enum level level, const uint8_t code[3], bool is_invlpg)
+{
+	gpa_t frame[2];
+	struct page page = map_instruction(level, code, frame);
+	uint64_t flags = *page.entry[level] ^ frame[0].value;
+	struct access fetch = fetch_access(linear_plus(page.linear, BEHIND - 3));
+	struct outcome outcome;
+
+	fetch.value[1] = is_invlpg ? page.linear.value : read_cr3();
+	for (uint32_t i = 0; i < 2 * TIMES; i++) {
+		expect_read(fetch_access(linear_plus(page.linear, BEHIND)), TAG + i % 2);
+		write_entry(&page, level, frame[~i & 1].value | flags, NO_FLUSH);
+		outcome = attempt_rightly(fetch); /* which invalidates as it goes */
+		expect(outcome.vector == NO_VECTOR && outcome.value[0] == TAG + ~i % 2,
+		       "round %u: %s, tag %u", i, vector_name(outcome.vector),
+		       (unsigned)outcome.value[0]);
+		invalidate(page.linear, MOV_CR3);
+	}
+}
+
+TEST(code_behind_mov_to_cr3_is_that_of_the_new_frame,
+     "The instruction behind MOV to CR3 is that of the frame which its page has by now",
+     "SDM Vol. 3, \"Serializing Instructions\"", "")
+{
+	static const uint8_t mov_rdx_to_cr3[] = {0x0f, 0x22, 0xda};
+
+	try_behind(PT, mov_rdx_to_cr3, false);
+	try_behind(PD, mov_rdx_to_cr3, false);
+}
+
+TEST(code_behind_invlpg_is_that_of_the_new_frame,
+     "The instruction behind INVLPG of its own page is that of the frame which it has by now",
+     "SDM Vol. 3, \"Serializing Instructions\"", "")
+{
+	static const uint8_t invlpg_of_rdx[] = {0x0f, 0x01, 0x3a};
+
+	try_behind(PT, invlpg_of_rdx, true);
+	try_behind(PD, invlpg_of_rdx, true);
 }

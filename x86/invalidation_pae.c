@@ -39,6 +39,29 @@ TEST(invlpg_drops_all_of_a_2_mbyte_page,
 	try_moved_page(PD, 0, INVLPG);
 }
 
+/* The last GByte maps devices otherwise. */
+TEST(invlpg_drops_pages_of_each_gbyte,
+     "After INVLPG of a page in any GByte but the first every access uses the new frame", MANUAL,
+     "pae")
+{
+	gpa_t frame[2] = {filled_frame(1), filled_frame(2)};
+
+	run_under_pae();
+	for (uint64_t gbyte = 1; gbyte < 4; gbyte++) {
+		linear_t linear = LINEAR(gbyte * PAGE_1G + 0x12345000);
+		struct legacy_page page = legacy_map_at(linear, PT, frame[0], P | RW | US);
+
+		for (uint32_t i = 0; i < 8; i++) {
+			legacy_write(&page, PT, frame[i & 1].value | P | RW | US);
+			invalidate(linear_plus(linear, i * 0x1f0), INVLPG);
+			expect_read(read_access(linear, 4), (uint32_t)frame_word(1 + (i & 1)));
+			expect_read(as_user(read_access(linear, 4)),
+				    (uint32_t)frame_word(1 + (i & 1)));
+			expect_read(fetch_access(linear), 1 + (i & 1));
+		}
+	}
+}
+
 TEST(invlpg_drops_global_pages, "INVLPG drops global translations, of small and large pages",
      MANUAL, "pae pge")
 {

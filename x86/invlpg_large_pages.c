@@ -9,7 +9,8 @@
  * Caught here: only the named 4 KBytes dropped (QT22): by every TLB or shadow pager that splinters
  * large pages, because the host backs them with small ones or because it caches small pieces; the
  * same for fetches alone, in emulators that cache where code is found apart from data; large pages
- * that are global.
+ * that are global, or that one kind of access alone has used, whose way through a pager decides on
+ * the size that is remembered.
  *
  * Not checked: change of the page's size without a break in between (P20).
  */
@@ -171,4 +172,37 @@ TEST(one_invlpg_drops_all_of_a_global_large_page,
 	try_2_mbyte_page(0x54321, G);
 	if (has(FEATURE_pages_1g))
 		try_1_gbyte_page(G, 0x7654321, false);
+}
+
+/* Without any other access between two changes of the page. */
+static void try_one_kind(const struct page *page, const gpa_t frame[2], unsigned way)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		gpa_t now = frame[~i & 1];
+
+		for (uint64_t at = 0; at < PAGE_2M; at += 61 * PAGE_4K)
+			attempt(nth_access(way, linear_plus(page->linear, at)));
+		write_entry(page, PD, pointing_to(*page->entry[PD], now), NO_FLUSH);
+		invalidate(linear_plus(page->linear, i * 0x7f123), INVLPG);
+		for (uint64_t at = 0; at < PAGE_2M; at += 61 * PAGE_4K)
+			expect_as_modelled(nth_access(way, linear_plus(page->linear, at)));
+	}
+}
+
+TEST(one_invlpg_drops_a_large_page_that_one_kind_of_access_uses,
+     "One INVLPG drops every piece of a 2-MByte page that only reads or only writes of one mode "
+     "have used",
+     MANUAL, "")
+{
+	gpa_t frame[2] = {frames_alloc(PAGE_2M), frames_alloc(PAGE_2M)};
+
+	for (unsigned way = 0; way < ACCESS_WAYS; way++) {
+		struct page page = map_page_at(PD, frame[0], P | RW | US);
+
+		if (nth_access(way, page.linear).instruction == INSTRUCTION_fetch)
+			continue;
+		frame_fill(frame[0], PAGE_2M, OLD);
+		frame_fill(frame[1], PAGE_2M, NEW);
+		try_one_kind(&page, frame, way);
+	}
 }

@@ -9,9 +9,9 @@
  *
  * Caught here: linear addresses that run on above 4 GBytes, where another page is mapped; the
  * second part of an operand translated there; segment bases forgotten in one mode or kept in the
- * other; INVLPG that drops another page, or
- * extends the sign of its 32-bit address, or only what its own mode has cached; CR2 with an upper
- * half. Emulators, and hypervisors that compute linear addresses for instructions by themselves.
+ * other; INVLPG that drops another page, extends the sign of its 32-bit address, or drops only what
+ * its own mode has cached, as may MOV to CR3; CR2 with an upper half. Emulators, and hypervisors
+ * that compute linear addresses for instructions by themselves.
  *
  * Not checked: operands that a segment's limit ends at 4 GBytes, where processors differ;
  * instructions that run over the end of the 32-bit address space.
@@ -210,6 +210,61 @@ TEST(invlpg_of_compatibility_mode_reaches_4_gbytes,
 {
 	try_turns(LINEAR(0x96789000), true);
 	try_turns(LINEAR(0xd6789000), true);
+}
+
+TEST(invlpg_drops_large_pages_of_both_modes,
+     "INVLPG of either mode drops all of a 2-MByte page that either has used", MANUAL_FLUSH, "")
+{
+	gpa_t frame[2] = {frames_alloc(PAGE_2M), frames_alloc(PAGE_2M)};
+	struct page page;
+
+	use_low_pages();
+	page = map_low_page(LINEAR(0x56600000), PD, frame[0], P | RW | US);
+	for (uint32_t i = 0; i < 2; i++)
+		frame_fill(frame[i], PAGE_2M, TAG + i);
+	for (uint32_t i = 0; i < 16; i++) {
+		struct access drop = instruction_access(INSTRUCTION_invlpg,
+							linear_plus(page.linear, i * 0x1f123), 0);
+
+		write_entry(&page, PD, frame[i & 1].value | P | RW | US | PS, NO_FLUSH);
+		drop.compatibility = i & 2;
+		expect(attempt(drop).vector == NO_VECTOR, "INVLPG faults");
+		for (uint64_t at = 0; at < PAGE_2M; at += 37 * PAGE_4K) {
+			struct access read = read_access(linear_plus(page.linear, at), 4);
+
+			read.user = i & 4;
+			read.compatibility = !(i & 8);
+			expect_read(read, (uint32_t)frame_word(TAG + (i & 1)));
+		}
+	}
+}
+
+/* Fetched code: MOV of EDX to CR3, then a word of the frame. */
+TEST(mov_to_cr3_of_compatibility_mode_is_for_both_modes,
+     "MOV to CR3 in compatibility mode drops what either mode has cached", MANUAL_FLUSH, "")
+{
+	static const uint8_t mov_edx_to_cr3[] = {0x0f, 0x22, 0xda};
+	gpa_t frame[2] = {filled_frame(TAG), filled_frame(TAG + 1)};
+	struct page page, code;
+	struct access move;
+
+	use_low_pages();
+	page = map_low_target(LINEAR_PAGE, PT, TAG);
+	code = map_low_target(LINEAR(0x96789000), PT, TAG + 2);
+	memcpy((uint8_t *)identity(code.frame) + TARGET - 3, mov_edx_to_cr3, 3);
+	move = in_compatibility_mode(fetch_access(linear_plus(code.linear, TARGET - 3)));
+	move.value[1] = read_cr3();
+	for (uint32_t i = 0; i < 16; i++) {
+		struct access read = read_access(linear_plus(page.linear, TARGET), 4);
+
+		write_entry(&page, PT, frame[i & 1].value | P | RW | US, NO_FLUSH);
+		expect(attempt_rightly(move).value[0] == TAG + 2, "MOV to CR3 fails");
+		processor_event(EVENT_cr3, move.value[1], NULL);
+		read.user = i & 2;
+		read.compatibility = i & 4;
+		expect_read(read, (uint32_t)frame_word(TAG + (i & 1)));
+		expect_read(fetch_access(page.linear), TAG + (i & 1));
+	}
 }
 
 TEST(invlpg_wraps_at_4_gbytes, "INVLPG in compatibility mode takes base and offset modulo 4 GBytes",

@@ -88,6 +88,25 @@ TEST(each_root_has_its_own_translations,
 	}
 }
 
+#define MOST_APART (16 * MBYTE)
+
+TEST(roots_that_differ_in_one_bit_are_two,
+     "MOV to CR3 of a root whose address differs in a single bit uses the new root's translations",
+     MANUAL, "")
+{
+	struct space a = make_space(1, PT, NULL), b = make_space(2, PT, NULL);
+	gpa_t block = frames_alloc(2 * MOST_APART);
+
+	memcpy(identity(block), identity(a.root), PAGE_4K);
+	for (uint64_t bit = PAGE_4K; bit <= MOST_APART; bit <<= 1) {
+		memcpy(identity(gpa_plus(block, bit)), identity(b.root), PAGE_4K);
+		for (unsigned i = 0; i < 4; i++) {
+			load_root(gpa_plus(block, i & 1 ? bit : 0));
+			expect_space(i & 1 ? &b : &a);
+		}
+	}
+}
+
 #define ROOTS 150
 
 TEST(many_roots_in_turn_and_in_random_order,

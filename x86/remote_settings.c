@@ -9,6 +9,8 @@
  * and others do not, since a flush is asked of the wrong one, or of none but the first (BX01,
  * KS39). Images with one processor change these registers there.
  *
+ * MOV to CR3 and INVLPG drop there what was cached under each setting, too.
+ *
  * Processor 0 has the opposite setting meanwhile where that is possible. Not checked: EFER.NXE,
  * which needs an invalidation (different_modes).
  */
@@ -153,4 +155,42 @@ TEST(pkrs_of_another_processor_counts_at_once,
 	start_processors(2);
 	try_changes(forbid_by_pkrs, P | RW | entry_key(KEY), read_access(LINEAR(0), 8),
 		    PF_P | PF_PK);
+}
+
+struct flush {
+	linear_t linear;
+	bool all; /* by MOV to CR3, not INVLPG */
+};
+
+static void flush_here(unsigned self, void *argument)
+{
+	const struct flush *flush = argument;
+
+	(void)self;
+	forget_translation(flush->all ? SHOOTDOWN_MOV_CR3 : SHOOTDOWN_INVLPG, flush->linear);
+}
+
+/* Reads by supervisor mode, with AC or not, alone. */
+TEST(flushes_of_another_processor_count_under_smap,
+     "What another processor has cached under CR4.SMAP = 1 is dropped by its MOV to CR3 or INVLPG",
+     "SDM Vol. 3, \"Operations that Invalidate TLBs and Paging-Structure Caches\"",
+     "two_processors smap")
+{
+	gpa_t frame[2] = {filled_frame(TAG), filled_frame(TAG + 1)};
+	struct page page = map_page_at(PT, frame[0], P | RW);
+
+	start_processors(2);
+	change_on(1, forbid_by_smap, true);
+	for (unsigned n = 0; n < 4 * ROUNDS; n++) {
+		struct flush flush = {page.linear, n & 2};
+		struct access read = read_access(page.linear, 8);
+		uint64_t word;
+
+		read.ac = n & 4;
+		write_entry(&page, PT, frame[n & 1].value | P | RW, INVLPG);
+		run_on(1, flush_here, &flush);
+		word = attempt_on(1, read).value[0];
+		expect(word == frame_word(TAG + (n & 1)), "round %u: 0x%llx is read", n,
+		       (unsigned long long)word);
+	}
 }

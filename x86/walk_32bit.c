@@ -127,6 +127,36 @@ TEST(each_entry_of_a_page_table_translates_its_own_page,
 	}
 }
 
+/* R/W and U/S of PDE and PTE. */
+static void try_rights_at(linear_t linear)
+{
+	struct legacy_page page = legacy_map_at(linear, PT, filled_frame(31), P | RW | US);
+
+	for (unsigned rights = 0; rights < 16; rights++) {
+		for (int level = PT; level <= PD; level++) {
+			unsigned these = level == PT ? rights : rights >> 2;
+			uint64_t entry =
+				legacy_entry(&page, (enum level)level) & ~(RW | US | A | D);
+
+			legacy_write(&page, (enum level)level,
+				     entry | (these & 1 ? RW : 0) | (these & 2 ? US : 0));
+		}
+		invalidate(linear, MOV_CR3);
+		try_legacy_accesses(linear);
+	}
+}
+
+/* Of the device memory at the end nothing is needed meanwhile. */
+TEST(rights_combine_in_the_last_entries,
+     "R/W and U/S decide in the last PDE, and in the first and last PTE, as in all others",
+     MANUAL_RIGHTS, "")
+{
+	try_rights_at(LINEAR(0x7ffff000));
+	try_rights_at(LINEAR(0x80000000));
+	try_rights_at(LINEAR(0xffc00000));
+	try_rights_at(LINEAR(0xfffff000));
+}
+
 /* The image itself lives on 4-MByte pages: a second root maps its memory by page tables, whose PDEs
  * mean the same either way. */
 static gpa_t root_without_large_pages(void)

@@ -82,6 +82,38 @@ TEST(each_pdpte_serves_its_own_gbyte, "Bits 31:30 of a linear address select the
 	}
 }
 
+/* R/W, U/S and, with EFER.NXE = 1, XD taken from PDE or PTE. */
+static void try_rights_at(linear_t linear)
+{
+	static const uint64_t taken[] = {0, RW, US, RW | US, XD};
+	struct legacy_page page = legacy_map_at(linear, PT, filled_frame(31), P | RW | US);
+
+	for (unsigned i = 0; i < 2 * COUNT_OF(taken); i++) {
+		enum level level = i & 1 ? PD : PT;
+		uint64_t bits = taken[i / 2];
+
+		if (bits == XD && !has(FEATURE_nx))
+			continue;
+		legacy_write(&page, level, legacy_entry(&page, level) ^ bits);
+		invalidate(linear, MOV_CR3);
+		try_legacy_accesses(linear);
+		legacy_write(&page, level, (legacy_entry(&page, level) ^ bits) & ~(A | D));
+	}
+}
+
+TEST(rights_combine_in_the_last_entries,
+     "R/W, U/S and XD decide in the first and last entries of a page directory and page table",
+     MANUAL_RIGHTS, "pae")
+{
+	run_under_pae();
+	if (has(FEATURE_nx))
+		set_efer(EFER_NXE);
+	try_rights_at(LINEAR(PAGE_1G));
+	try_rights_at(LINEAR(2 * PAGE_1G - PAGE_4K));
+	try_rights_at(LINEAR(2 * PAGE_1G));
+	try_rights_at(LINEAR(4 * PAGE_1G - PAGE_4K)); /* where devices are otherwise */
+}
+
 /* Every other PDPT of the page holds nothing but zeros: taking one of them loses the image itself.
  */
 TEST(pdpt_is_found_by_bits_31_to_5_of_cr3,
