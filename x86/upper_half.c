@@ -10,7 +10,7 @@
  * Caught here: a level whose rights, reserved bits or flags are looked at in the lower half alone,
  * as where a hypervisor or emulator treats the upper one as the kernel's or compares addresses with
  * a sign (R2, R3, R15, R31; XS16); an address used with its upper bits cut off, by a TLB, by
- * INVLPG or in CR2.
+ * INVLPG or in CR2, or kept where an instruction says that it has 32 bits.
  *
  * Each entry that translates a page differs in one or two bits from one that allows everything;
  * nine accesses each, judged by the model in all that they leave behind. Not checked: all
@@ -235,5 +235,32 @@ TEST(invpcid_drops_a_page_of_another_pcid,
 		mov_to_cr3(image_root().value | 1 | CR3_NO_FLUSH);
 		expect_read(read_access(subject.target, 8), frame_word(TAG + 1));
 		expect_read(fetch_access(subject.target), TAG + 1);
+	}
+}
+
+/* 64-bit code with an address-size prefix; what the registers hold besides leads to both halves. */
+TEST(invlpg_with_a_32_bit_address_takes_no_upper_half,
+     "INVLPG with an address of 32 bits drops the page there, whatever the register's upper half",
+     "SDM Vol. 1, \"Address Calculations in 64-Bit Mode\"", "")
+{
+	static const uint64_t upper[] = {0, 0xffff800000000000, 0x0000700000000000,
+					 0xa5a5a5a500000000};
+	gpa_t frame[2] = {filled_frame(TAG), filled_frame(TAG + 1)};
+	struct page page;
+
+	use_low_pages();
+	page = map_low_target(LINEAR(0x96789000), PT, TAG);
+	for (uint32_t i = 0; i < 4 * COUNT_OF(upper); i++) {
+		struct access read = read_access(page.linear, 8);
+
+		write_entry(&page, PT, frame[i & 1].value | ALLOWED, NO_FLUSH);
+		__asm__ volatile("invlpg (%k0)"
+				 :
+				 : "r"(page.linear.value | upper[i / 4])
+				 : "memory");
+		processor_event(EVENT_INVLPG, page.linear.value, NULL);
+		read.user = i & 2;
+		expect_read(read, frame_word(TAG + (i & 1)));
+		expect_read(fetch_access(page.linear), TAG + (i & 1));
 	}
 }
