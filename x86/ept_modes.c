@@ -166,18 +166,28 @@ TEST(pdptes_are_registers_in_l2,
 	expect_l2_page_fault(l2, read_access(page.linear, 4), 0);
 }
 
-/* L2 executes MOV to CR3 of its own root in PAE mode. */
-static struct l2_exit load_cr3(struct l2 *l2, const struct l2_page *page)
+#define CODE_BYTES 7
+static const uint8_t to_cr3[CODE_BYTES] = {0x0f, 0x22, 0xd8, 0x0f, 0x0b}; /* %eax; ud2 */
+static const uint8_t to_cr3_sysexit[CODE_BYTES] = {0x0f, 0x22, 0xd8, 0x0f, 0x35, 0x0f, 0x0b};
+
+/* L2 executes MOV to CR3 of its own root in PAE mode; SYSEXIT goes on at CPL 3 behind it. */
+static struct l2_exit load_cr3_by(struct l2 *l2, const struct l2_page *page, const uint8_t *code)
 {
-	static const uint8_t code[] = {0x0f, 0x22, 0xd8, 0x0f, 0x0b}; /* mov %eax, %cr3; ud2 */
-	struct l2_registers registers = {
-		.rax = l2->root.value, .rip = page->linear.value, .rflags = RFLAGS_FIXED};
+	struct l2_registers registers = {.rax = l2->root.value,
+					 .rdx = page->linear.value + 5,
+					 .rip = page->linear.value,
+					 .rflags = RFLAGS_FIXED};
 	struct l2_exit exit;
 
-	memcpy(identity(page->frame), code, sizeof(code));
+	memcpy(identity(page->frame), code, CODE_BYTES);
 	l2->user = false;
 	l2->backend->enter(l2, &registers, &exit);
 	return exit;
+}
+
+static struct l2_exit load_cr3(struct l2 *l2, const struct l2_page *page)
+{
+	return load_cr3_by(l2, page, to_cr3);
 }
 
 static bool completed(const struct l2_exit *exit, const struct l2_page *page)
@@ -241,10 +251,7 @@ TEST(a_bad_pdpte_is_a_fault_of_l2,
 	       (unsigned long long)exit.error_code);
 }
 
-TEST(a_vm_exit_saves_the_pdptes,
-     "PDPTEs that L2 loaded by MOV to CR3 are in the VMCS after a VM exit, and the next entry uses "
-     "them",
-     "SDM Vol. 3, \"Saving Guest State\"; \"Guest Non-Register State\"", NEEDS)
+static void try_saved_pdptes(const uint8_t *code, uint64_t end)
 {
 	struct l2 *l2 = l2_start(L2_PAE);
 	struct l2_page page = l2_map(l2, PT, P | RW | US | A | D, 27);
@@ -252,17 +259,41 @@ TEST(a_vm_exit_saves_the_pdptes,
 	unsigned used = (unsigned)(page.linear.value >> 30), other = (used + 1) % 3;
 	struct l2_exit exit;
 
+	vmwrite(VMCS_GUEST_SYSENTER_CS, 8);
 	expect_l2_as_modelled(l2, read_access(page.linear, 4));
 	pdptes[other] = pdptes[used];
-	exit = load_cr3(l2, &page);
-	expect(completed(&exit, &page), "exit kind %u, reason %llu, vector %u", exit.kind,
-	       (unsigned long long)exit.reason, exit.vector);
+	exit = load_cr3_by(l2, &page, code);
+	expect(exit.kind == L2_EXCEPTION && exit.vector == VECTOR_UD &&
+		       exit.rip == page.linear.value + end,
+	       "exit kind %u, reason %llu, vector %u", exit.kind, (unsigned long long)exit.reason,
+	       exit.vector);
 	for (unsigned i = 0; i < 4; i++) {
 		uint64_t saved = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 
 		expect(saved == pdptes[i], "PDPTE %u is 0x%llx instead of 0x%llx", i,
 		       (unsigned long long)saved, (unsigned long long)pdptes[i]);
 	}
+	if (code == to_cr3_sysexit)
+		return; /* L2 is where nothing else here expects it */
 	page.linear.value ^= (uint64_t)(used ^ other) << 30;
 	expect_l2_read(l2, read_access(page.linear, 4), *(volatile uint32_t *)identity(page.frame));
+}
+
+#define MANUAL_SAVES "SDM Vol. 3, \"Saving Guest State\"; \"Guest Non-Register State\""
+
+TEST(a_vm_exit_saves_the_pdptes,
+     "PDPTEs that L2 loaded by MOV to CR3 are in the VMCS after a VM exit, and the next entry uses "
+     "them",
+     MANUAL_SAVES, NEEDS)
+{
+	try_saved_pdptes(to_cr3, 3);
+}
+
+TEST(a_vm_exit_at_cpl_3_saves_the_pdptes,
+     "PDPTEs that L2 loaded before it went to CPL 3 are saved by a VM exit from there as well",
+     MANUAL_SAVES, NEEDS)
+{
+	if (!(cpuid(1, 0).edx >> 11 & 1))
+		end_case_skipped("sysexit", "no SYSENTER and SYSEXIT");
+	try_saved_pdptes(to_cr3_sysexit, 5);
 }
