@@ -22,6 +22,7 @@ FLOOD = 16 * 1024 * 1024
 _STDERR_KEPT = 1024 * 1024
 _GRACE = 0.5  # seconds for a hypervisor to go after the image's last word
 _DRAIN = 0.3  # seconds for the console of a process that has ended
+_QUIET = 0.2  # seconds in which nothing more comes from an end that does not end
 _CLEAN = 20.0  # seconds for a command that removes what is left
 _CHUNK = 64 * 1024
 _PATIENCE = 9  # times a limit that it may be prolonged on a busy host
@@ -216,17 +217,20 @@ class Machine:
     def _drain(self, process: "subprocess.Popen[bytes]", logs: Dict[str, BinaryIO]) -> None:
         """The process is gone: read what it left behind.
 
-        A pipe ends once nobody holds it, so children go first. A FIFO and a pty have no end, but
-        what was written is already in them.
+        A pipe ends once nobody holds it, so children go first. A FIFO and a pty have no end, and
+        the kernel hands on what was written to a pty when it comes to it: of a report that lacks
+        its end it is waited for.
         """
         kill_group(process.pid)
-        until = time.monotonic() + _DRAIN
+        endless = self._launch.console != "stdout"
+        heard = time.monotonic()
+        until = heard + _DRAIN
         while self._open and self._ending.kind in ("", "finished", "interrupted"):
-            left = until - time.monotonic()
-            if left <= 0:
-                return
-            endless = self._launch.console != "stdout"
-            if not self._read(0.0 if endless else left, logs) and endless:
+            now = time.monotonic()
+            quiet = heard + (0.0 if self._finished else _QUIET) if endless else until
+            if self._read(max(0.0, min(quiet, until) - now), logs):
+                heard = time.monotonic()
+            elif now >= min(quiet, until):
                 return
 
     def _take_console(self, data: bytes, log: BinaryIO) -> None:
