@@ -8,6 +8,7 @@
 #include "access/access.h"
 #include "check/case.h"
 #include "check/context.h"
+#include "check/device.h"
 #include "check/effort.h"
 #include "check/expect.h"
 #include "check/five_levels.h"

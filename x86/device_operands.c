@@ -20,12 +20,7 @@
 
 SUBJECT(device_operands, "string moves between a device and memory, rights of device pages");
 
-#define MANUAL	       "SDM Vol. 3, \"Determination of Access Rights\""
-#define APIC_PAGE      0xfee00000ull
-#define APIC_PRIORITY  0x80
-#define MSR_APIC_BASE  0x1bu
-#define APIC_IN_MEMORY (1u << 11)
-#define X2APIC	       (1u << 10)
+#define MANUAL "SDM Vol. 3, \"Determination of Access Rights\""
 
 enum { OTHER_OFFSET = 0x1b8, KEY = 5, WAYS = 3 /* user, supervisor, supervisor with AC */ };
 
@@ -34,19 +29,6 @@ struct scene {
 	struct page memory;
 	volatile uint32_t *words;
 };
-
-static void require_local_apic(void)
-{
-	if (!(cpuid(1, 0).edx >> 9 & 1) ||
-	    (read_msr(MSR_APIC_BASE) & (X2APIC | APIC_IN_MEMORY)) != APIC_IN_MEMORY ||
-	    (read_msr(MSR_APIC_BASE) & ENTRY_ADDRESS) != APIC_PAGE)
-		end_case_skipped("local_apic", "no local APIC at its usual address in memory");
-}
-
-static volatile uint32_t *priority_register(void)
-{
-	return identity(GPA(APIC_PAGE + APIC_PRIORITY));
-}
 
 static struct scene make_scene(void)
 {

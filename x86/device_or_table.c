@@ -18,13 +18,8 @@
 
 SUBJECT(device_or_table, "a linear address that is a device's and a table's by turns");
 
-#define MANUAL	       "SDM Vol. 3, \"Invalidation of TLBs and Paging-Structure Caches\""
-#define ALL	       (P | RW | US)
-#define APIC_PAGE      0xfee00000ull
-#define APIC_PRIORITY  0x80
-#define MSR_APIC_BASE  0x1bu
-#define APIC_IN_MEMORY (1u << 11)
-#define X2APIC	       (1u << 10)
+#define MANUAL "SDM Vol. 3, \"Invalidation of TLBs and Paging-Structure Caches\""
+#define ALL    (P | RW | US)
 
 enum { INDEX = APIC_PRIORITY / 8, OLD = 61 };
 
@@ -45,11 +40,6 @@ static struct scene make_scene(enum level level)
 		.page = map_page_at_linear(LINEAR(linear), PT, filled_frame(OLD), ALL),
 		.level = level,
 	};
-}
-
-static volatile uint32_t *priority_register(void)
-{
-	return identity(GPA(APIC_PAGE + APIC_PRIORITY));
 }
 
 /* Reads and writes the register through the window. */
@@ -88,14 +78,6 @@ static void use_table(const struct scene *scene, uint64_t bits, enum store how, 
 	invalidate(scene->page.linear, then);
 	expect_as_modelled(as_user(write_access(scene->page.linear, 8, frame_word(OLD))));
 	expect_as_modelled(as_user(read_access(scene->page.linear, 8)));
-}
-
-static void require_local_apic(void)
-{
-	if (!(cpuid(1, 0).edx >> 9 & 1) ||
-	    (read_msr(MSR_APIC_BASE) & (X2APIC | APIC_IN_MEMORY)) != APIC_IN_MEMORY ||
-	    (read_msr(MSR_APIC_BASE) & ENTRY_ADDRESS) != APIC_PAGE)
-		end_case_skipped("local_apic", "no local APIC at its usual address in memory");
 }
 
 static void try_turns(enum level level)

@@ -20,31 +20,18 @@
 
 SUBJECT(emulated_fetches, "the code of instructions that access a device");
 
-#define RIGHTS	       "SDM Vol. 3, \"Determination of Access Rights\""
-#define KEYS	       "SDM Vol. 3, \"Protection Keys\""
-#define CODE	       "SDM Vol. 3, \"Self-Modifying Code\""
-#define APIC_PAGE      0xfee00000ull
-#define APIC_PRIORITY  0x80
-#define MSR_APIC_BASE  0x1bu
-#define APIC_IN_MEMORY (1u << 11)
-#define X2APIC	       (1u << 10)
+#define RIGHTS "SDM Vol. 3, \"Determination of Access Rights\""
+#define KEYS   "SDM Vol. 3, \"Protection Keys\""
+#define CODE   "SDM Vol. 3, \"Self-Modifying Code\""
 
 enum { KEY = 7, STORE_AT = 10, STORE_BYTES = 6, BEFORE = 0x50 };
 enum { USER, SUPERVISOR, SUPERVISOR_WITH_AC, WAYS };
 
 static struct page device[2]; /* for supervisor mode, and for user mode */
 
-static volatile uint32_t *priority_register(void)
-{
-	return identity(GPA(APIC_PAGE + APIC_PRIORITY));
-}
-
 static void map_devices(void)
 {
-	if (!(cpuid(1, 0).edx >> 9 & 1) ||
-	    (read_msr(MSR_APIC_BASE) & (X2APIC | APIC_IN_MEMORY)) != APIC_IN_MEMORY ||
-	    (read_msr(MSR_APIC_BASE) & ENTRY_ADDRESS) != APIC_PAGE)
-		end_case_skipped("local_apic", "no local APIC at its usual address in memory");
+	require_local_apic();
 	for (unsigned user = 0; user < 2; user++)
 		device[user] =
 			map_page_at(PT, GPA(APIC_PAGE), P | RW | PCD | A | D | (user ? US : 0));

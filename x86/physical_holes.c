@@ -219,12 +219,7 @@ TABLE_IN_HOLE(page_table_in_a_hole_maps_nothing, PT, "PDE")
 TABLE_IN_HOLE(page_directory_in_a_hole_maps_nothing, PD, "PDPTE")
 TABLE_IN_HOLE(pdpt_in_a_hole_maps_nothing, PDPT, "PML4E")
 
-#define APIC_PAGE      0xfee00000ull
-#define APIC_VERSION   0x30
-#define APIC_PRIORITY  0x80
-#define MSR_APIC_BASE  0x1bu
-#define APIC_IN_MEMORY (1u << 11)
-#define X2APIC	       (1u << 10)
+#define APIC_VERSION 0x30
 
 /* Two registers that any local APIC has: one that never changes, and one that holds what is
  * written, bits 7:0. The same offsets of a frame hold other values. */
@@ -264,11 +259,8 @@ TEST(page_changes_between_memory_and_a_device,
 {
 	struct page page = map_page(ALL);
 
-	if (!(cpuid(1, 0).edx >> 9 & 1) ||
-	    (read_msr(MSR_APIC_BASE) & (X2APIC | APIC_IN_MEMORY)) != APIC_IN_MEMORY ||
-	    (read_msr(MSR_APIC_BASE) & ENTRY_ADDRESS) != APIC_PAGE)
-		end_case_skipped("local_apic", "no local APIC at its usual address in memory");
+	require_local_apic();
 	for (unsigned turn = 0; turn < 64; turn++)
 		try_device(&page, page.frame, turn);
-	*(volatile uint32_t *)identity(GPA(APIC_PAGE + APIC_PRIORITY)) = 0;
+	*priority_register() = 0;
 }

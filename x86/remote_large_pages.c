@@ -77,8 +77,8 @@ static void drop_1_gbyte_page(unsigned processor, uint64_t at)
 	gpa_t directory = frame_alloc();
 	linear_t piece[PIECES];
 
-	run_on(processor, invalidate_all,
-	       NULL); /* some emulators drop all at the second such page */
+	/* some emulators drop all at the second such page */
+	run_on(processor, invalidate_all, NULL);
 	for (unsigned i = 0; i < PIECES; i++) {
 		gpa_t old = frames_alloc(PAGE_2M), new = frames_alloc(PAGE_2M);
 		uint64_t offset = i * 13 * PAGE_4K; /* so that pieces differ in many address bits */

@@ -71,6 +71,7 @@ TEST(read_only_pages_stay_read_only,
 	clear_cr0(CR0_WP);
 	try_all(P | US);
 }
+
 /* The supervisor's access after user mode's, and after one of its own with AC. */
 TEST(smap_closes_user_pages,
      "With CR4.SMAP = 1 each instruction of the supervisor faults in a page that user mode has "

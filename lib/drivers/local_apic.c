@@ -80,11 +80,19 @@ static bool is_x2apic(void)
 	return local_apic_mode() & APIC_BASE_X2APIC;
 }
 
+static uint64_t base_address(void)
+{
+	return read_msr(MSR_APIC_BASE) & APIC_BASE_ADDRESS;
+}
+
+uint64_t local_apic_page(void)
+{
+	return local_apic_is_usable() && !is_x2apic() ? base_address() : 0;
+}
+
 static volatile uint32_t *in_memory(unsigned offset)
 {
-	uint64_t base = read_msr(MSR_APIC_BASE) & APIC_BASE_ADDRESS;
-
-	return (volatile uint32_t *)(uintptr_t)(base + offset);
+	return (volatile uint32_t *)(uintptr_t)(base_address() + offset);
 }
 
 static uint32_t read_register(unsigned offset)

@@ -21,6 +21,9 @@ bool processors_are_listed(void);
 /* Whether there is a local APIC that can be used. */
 bool local_apic_is_usable(void);
 
+/* Where its registers are in memory; 0 as an x2APIC, or where it cannot be used. */
+uint64_t local_apic_page(void);
+
 /* Lets interrupts through. On a processor that was started by another, `like_starter` is what
  * local_apic_mode() was there. */
 uint64_t local_apic_mode(void);
