@@ -124,8 +124,7 @@ static void try_straddling(unsigned bad)
 			expect_read(access, both);
 			continue;
 		}
-		/* what plays bugs takes the second page to follow the first */
-		outcome = bad == 2 ? attempt_rightly(access) : attempt(access);
+		outcome = attempt(access);
 		expect(outcome.vector == VECTOR_PF && outcome.cr2 - cr2 < 2 &&
 			       outcome.error_code == ((i & 1 ? PF_W : 0) | (i & 2 ? PF_U : 0)),
 		       "%s error code 0x%llx, CR2 0x%llx", vector_name(outcome.vector),

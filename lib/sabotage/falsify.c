@@ -47,9 +47,15 @@ void falsify_fault_of_guest(const struct access *access, struct outcome *outcome
 	falsify_error_code(&operation, &outcome->error_code);
 }
 
+static bool is_in_second_page(const struct operation *operation, uint64_t linear)
+{
+	return operation->pages == 2 && linear / PAGE_4K == operation->linear[1] / PAGE_4K;
+}
+
 static void falsify_cr2(const struct operation *operation, struct outcome *outcome)
 {
-	uint64_t last = operation->access.linear.value + operation->bytes - 1;
+	uint64_t first = operation->linear[0] | (PAGE_4K - 1);
+	uint64_t second = operation->linear[1] + operation->bytes - operation->first_bytes - 1;
 
 	if (outcome->cr2 % PAGE_4K && sabotaged(SABOTAGE_cr2_is_page_aligned))
 		outcome->cr2 &= ~(PAGE_4K - 1);
@@ -61,8 +67,7 @@ static void falsify_cr2(const struct operation *operation, struct outcome *outco
 	if (operation->pages == 2 && !operation->fetch &&
 	    !is_port_instruction(operation->access.instruction) &&
 	    sabotaged(SABOTAGE_cr2_within_operand))
-		outcome->cr2 =
-			outcome->cr2 >= operation->linear[1] ? last : operation->linear[1] - 1;
+		outcome->cr2 = is_in_second_page(operation, outcome->cr2) ? second : first;
 }
 
 /* Puts back, or stores early, bytes of the operand. */
@@ -73,10 +78,9 @@ static void falsify_memory(const struct operation *operation, const struct outco
 	volatile uint64_t *word = identity(GPA(at));
 
 	if (operation->pages == 2 && operation->write && outcome->vector == VECTOR_PF &&
-	    outcome->cr2 >= operation->linear[1] && first->found == FOUND_PAGE &&
+	    is_in_second_page(operation, outcome->cr2) && first->found == FOUND_PAGE &&
 	    is_ram(GPA(first->frame), PAGE_4K) && sabotaged(SABOTAGE_partial_store_before_fault))
-		memcpy(identity(GPA(at)), operation->access.value,
-		       operation->linear[1] - operation->linear[0]);
+		memcpy(identity(GPA(at)), operation->access.value, operation->first_bytes);
 	if (operation->second_bytes && outcome->vector == NO_VECTOR &&
 	    sabotaged(SABOTAGE_second_page_not_written))
 		memcpy(identity(GPA(operation->right[1].frame)), operation->second,

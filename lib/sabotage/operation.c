@@ -22,12 +22,11 @@ static void note_data(struct operation *operation)
 static void note_second_page(struct operation *operation)
 {
 	const struct translation *second = &operation->right[1];
-	uint64_t end = operation->access.linear.value + operation->bytes;
 
 	if (operation->pages != 2 || !operation->write || second->found != FOUND_PAGE ||
 	    second->frame >= IDENTITY_MAP_BYTES || !is_ram(GPA(second->frame), PAGE_4K))
 		return;
-	operation->second_bytes = (unsigned)(end - operation->linear[1]);
+	operation->second_bytes = operation->bytes - operation->first_bytes;
 	memcpy(operation->second, identity(GPA(second->frame)), operation->second_bytes);
 }
 
@@ -47,10 +46,19 @@ static bool has_one_operand(enum instruction instruction)
 	       (instruction >= INSTRUCTION_read32 && instruction <= INSTRUCTION_write64);
 }
 
+/* Addresses of 32-bit code wrap at 4 GBytes. */
+static uint64_t byte_address(const struct access *access, uint64_t offset)
+{
+	uint64_t linear = access->linear.value + offset;
+
+	return access->compatibility ? (uint32_t)linear : linear;
+}
+
 bool operation_begin(struct operation *operation, const struct access *access)
 {
 	const struct instruction_entry *instruction = &instruction_table[access->instruction];
-	uint64_t first = access->linear.value, last = first + instruction->size - 1;
+	uint64_t first = access->linear.value;
+	uint64_t last = byte_address(access, instruction->size - 1u);
 
 	if (!has_one_operand(access->instruction) || !is_canonical(current_format(), first) ||
 	    !is_canonical(current_format(), last) || !(read_cr0() & CR0_PG))
@@ -63,6 +71,7 @@ bool operation_begin(struct operation *operation, const struct access *access)
 		.fetch = access->instruction == INSTRUCTION_fetch,
 		.pages = first / PAGE_4K == last / PAGE_4K ? 1 : 2,
 		.linear = {first, last & ~(PAGE_4K - 1)},
+		.first_bytes = (unsigned)(PAGE_4K - first % PAGE_4K),
 		.cr2 = read_cr2(),
 	};
 	for (unsigned i = 0; i < operation->pages; i++) {

@@ -15,8 +15,9 @@ struct operation {
 	struct access access;
 	unsigned bytes;
 	bool write, read, fetch;
-	unsigned pages;	    /* 1 or 2 */
-	uint64_t linear[2]; /* the first byte in each */
+	unsigned pages;	      /* 1 or 2 */
+	uint64_t linear[2];   /* the first byte in each */
+	unsigned first_bytes; /* of two pages: in the first */
 	struct translation right[2];
 	uint64_t cr2;	  /* before */
 	uint64_t data[2]; /* the operand's memory before, where `has_data` */
