@@ -101,8 +101,7 @@ TEST(each_change_of_pge_drops_everything,
      "Setting CR4.PGE drops all translations, and so does clearing it", MANUAL, "pae pge")
 {
 	run_under_pae();
-	for (unsigned n = 0; n < 4; n++)
-		try_moved_page(n & 1 ? PD : PT, n & 2 ? G : 0, CR4_PGE_ONCE);
+	try_each_change_of_pge();
 }
 
 TEST(turning_paging_off_drops_everything,
@@ -110,15 +109,7 @@ TEST(turning_paging_off_drops_everything,
      MANUAL, "pae")
 {
 	run_under_pae();
-	for (unsigned n = 0; n < 2; n++) {
-		try_moved_page(PT, 0, CR0_PG_TWICE);
-		try_moved_page(PD, 0, CR0_PG_TWICE);
-		if (!has(FEATURE_pge))
-			return;
-		set_cr4(CR4_PGE);
-		try_moved_page(PT, G, CR0_PG_TWICE);
-		try_moved_page(PD, G, CR0_PG_TWICE);
-	}
+	try_paging_off();
 }
 
 TEST(taken_rights_are_gone_after_invlpg,

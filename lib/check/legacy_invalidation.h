@@ -14,6 +14,11 @@
  * offsets. `flags` of the entry besides P, R/W and U/S. */
 void try_moved_page(enum level level, uint64_t flags, enum invalidation how);
 
+/* The same by CR4.PGE, changed once to 1 or to 0; and by CR0.PG, cleared and set again, with global
+ * translations where there are some. */
+void try_each_change_of_pge(void);
+void try_paging_off(void);
+
 /* P, R/W, U/S and A and D are taken, at each level, from a page of `level`'s size in full use. */
 void try_taken_rights(enum level level, enum invalidation how);
 

@@ -79,6 +79,25 @@ void try_moved_page(enum level level, uint64_t flags, enum invalidation how)
 	}
 }
 
+void try_each_change_of_pge(void)
+{
+	for (unsigned n = 0; n < 4; n++)
+		try_moved_page(n & 1 ? PD : PT, n & 2 ? G : 0, CR4_PGE_ONCE);
+}
+
+void try_paging_off(void)
+{
+	for (unsigned n = 0; n < 2; n++) {
+		try_moved_page(PT, 0, CR0_PG_TWICE);
+		try_moved_page(PD, 0, CR0_PG_TWICE);
+		if (!has(FEATURE_pge))
+			return;
+		set_cr4(CR4_PGE);
+		try_moved_page(PT, G, CR0_PG_TWICE);
+		try_moved_page(PD, G, CR0_PG_TWICE);
+	}
+}
+
 /* The entry without the bits; each access in turn is the first one afterwards. */
 static void try_taking(const struct legacy_page *page, enum level level, uint64_t bits,
 		       enum invalidation how)
